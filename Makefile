@@ -1,0 +1,101 @@
+# Every target sets up what it needs. `make` alone lists the targets.
+# Variables: PYTHON (interpreter for the environments), ARGS (passed to the command), PEERS (which oracles to install).
+
+PYTHON ?= python3
+ARGS ?=
+PEERS ?= nautilus freqtrade eventsourcing beancount
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/stamp
+PIP_INSTALL := -m pip install -qq --disable-pip-version-check --no-input --root-user-action=ignore
+COMPILE := .venvs/pins/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--no-header --python-version 3.11 --upgrade
+SOURCES := src tests $(wildcard bench)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo check test bench compare torture fmt clean pins peers setup
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+# ---- what a person runs ----
+
+demo: $(STAMP)-base ## the main job on the bundled real data: make demo ARGS="--once --json"
+	@$(BIN)/onebook demo $(ARGS)
+
+check: $(STAMP)-dev ## format, lint, types, import contract, tidy test
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy $(SOURCES)
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest -q tests/tidy
+
+test: $(STAMP)-dev ## the tests, in two processes: make test ARGS="-k lots"
+	$(BIN)/python -m pytest -n 2 -m "not compare and not torture" $(ARGS)
+
+bench: $(STAMP)-dev ## the performance figures, beside peers, into bench/results/
+	$(BIN)/python -m bench $(ARGS)
+
+compare: $(STAMP)-dev peers ## our figures against other programs' figures
+	$(BIN)/python -m pytest -m compare $(ARGS)
+
+torture: $(STAMP)-dev ## long runs with crashes, full disks and many processes
+	HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest -m torture $(ARGS)
+
+fmt: $(STAMP)-dev ## format the code and mend what the linter can mend
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+setup: $(STAMP)-dev ## only create .venv with everything for development
+
+peers: $(PEERS:%=.venvs/%/stamp) ## install the other programs, each in .venvs/<name>
+
+clean: ## remove environments, caches and build results
+	rm -rf $(VENV) .venvs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+pins: .venvs/pins/stamp ## compile requirements/*.txt again, to the newest that fit
+	$(COMPILE) --universal --extra analytics pyproject.toml requirements/base.in -o requirements/base.txt
+	$(COMPILE) --universal --extra analytics pyproject.toml requirements/base.in requirements/dev.in \
+		-c requirements/base.txt -o requirements/dev.txt
+	$(COMPILE) --universal requirements/pins.in -o requirements/pins.txt
+	for peer in nautilus freqtrade eventsourcing beancount; do \
+		$(COMPILE) requirements/peer-$$peer.in -o requirements/peer-$$peer.txt || exit 1; done
+
+# ---- environments ----
+
+# $(call venv,FOLDER): an environment there, made anew when its interpreter is gone, or one sentence on what is missing.
+define venv
+@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; install Python 3.11 or newer, or run make PYTHON=/path/to/python3" >&2; exit 1; }
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: onebook needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Run make PYTHON=/path/to/python3.11" >&2; exit 1; }
+@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "make: this Python cannot make environments; on Debian: apt-get install python3-venv" >&2; exit 1; }
+@$(1)/bin/python -m pip --version >/dev/null 2>&1 || { echo "make: creating $(1)"; $(PYTHON) -m venv --clear $(1); }
+endef
+
+$(STAMP)-dev: requirements/dev.txt pyproject.toml
+	$(call venv,$(VENV))
+	@echo "make: installing requirements/dev.txt into $(VENV)"
+	@$(BIN)/python $(PIP_INSTALL) --require-hashes -r requirements/dev.txt
+	@$(BIN)/python $(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $(STAMP)-base $@
+
+# dev.txt holds everything base.txt holds at the same versions, so an environment that has dev also serves here.
+$(STAMP)-base: requirements/base.txt pyproject.toml
+	$(call venv,$(VENV))
+	@echo "make: installing requirements/base.txt into $(VENV)"
+	@$(BIN)/python $(PIP_INSTALL) --require-hashes -r requirements/base.txt
+	@$(BIN)/python $(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venvs/%/stamp: requirements/peer-%.txt
+	$(call venv,.venvs/$*)
+	@echo "make: installing requirements/peer-$*.txt into .venvs/$*"
+	@.venvs/$*/bin/python $(PIP_INSTALL) --require-hashes -r requirements/peer-$*.txt
+	@touch $@
+
+.venvs/pins/stamp: requirements/pins.txt
+	$(call venv,.venvs/pins)
+	@.venvs/pins/bin/python $(PIP_INSTALL) --require-hashes -r requirements/pins.txt
+	@touch $@

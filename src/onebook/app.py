@@ -1,0 +1,83 @@
+"""The composition root: builds the public :class:`Book` from its parts."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, Self
+
+from onebook.book.core import Core
+from onebook.book.keeping import restore
+from onebook.clock import Clock, system_clock
+from onebook.errors import BadConfig
+from onebook.store.port import Store
+
+
+class Book(Core):
+    """A book of record: one door in, everything else derived from it. Thread-safe; close it, or use ``with``."""
+
+    def __enter__(self) -> Self:
+        return self
+
+
+def open(  # noqa: A001  the name users know from files
+    url: str | os.PathLike[str] | None = None,
+    *,
+    actor: str = "",
+    read_only: bool = False,
+    clock: Clock | None = None,
+    config: dict[str, Any] | None = None,
+) -> Book:
+    """Open a book, making it when it does not exist.
+
+    Args:
+        url: a path, ``sqlite:///path`` or ``:memory:``; None: ``ONEBOOK_URL``, else the user's own book in the
+            platform's data folder, whose path is printed to stderr.
+        actor: who records, for the log.
+        read_only: refuse every write.
+        clock: nanoseconds since 1970 UTC, for tests and replays.
+        config: ``synchronous`` (full or normal), ``busy_seconds``.
+
+    Raises:
+        NotABook: the file is something else.
+        SchemaTooNew: a newer release made it.
+        StoreError: it cannot be opened.
+    """
+    return Book(_store(url, read_only=read_only, config=config or {}), actor=actor, clock=clock or system_clock)
+
+
+def _store(url: str | os.PathLike[str] | None, *, read_only: bool, config: dict[str, Any]) -> Store:
+    place = os.fspath(url) if url is not None else os.environ.get("ONEBOOK_URL") or _default_path()
+    if place == ":memory:":
+        from onebook.store.memory import MemoryStore
+
+        return MemoryStore()
+    if place.startswith("sqlite:///"):
+        place = place[len("sqlite:///") :]
+    elif "://" in place:
+        msg = f"{place.partition('://')[0]}:// is not a place this release can keep a book in; use a file path"
+        raise BadConfig(msg, url=place)
+    from onebook.store.sqlite.store import BUSY_MS, SqliteStore
+
+    busy = config.get("busy_seconds")
+    return SqliteStore(
+        place,
+        read_only=read_only,
+        synchronous=str(config.get("synchronous", "full")),
+        busy_ms=BUSY_MS if busy is None else int(float(busy) * 1000),
+    )
+
+
+def _default_path() -> str:
+    """Return the user's own book, and say where it is."""
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    path = base / "onebook" / "book.db"
+    sys.stderr.write(f"book: {path}\n")
+    return str(path)
+
+
+__all__ = ["Book", "open", "restore"]

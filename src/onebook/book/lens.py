@@ -1,0 +1,234 @@
+"""A read of the book at one point: now, as it was known at a sequence, or as of a moment.
+
+Every query looks through a lens. At the head it reads the read models; behind it, it folds each ledger from the
+last fold point that was known then. Both give the same answer for the same point.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from onebook.book import rows
+from onebook.domain.cash import Cash, cash_from, fold_cash
+from onebook.domain.days import Days
+from onebook.domain.facts import Account, BookSettings, Instrument
+from onebook.domain.holdings import Holding, Key
+from onebook.domain.instruments import Terms, terms_of
+from onebook.domain.movements import FIRST, Movement, Order, Valuation
+from onebook.domain.numbers import ONE
+from onebook.domain.positions import fold
+from onebook.domain.rates import MAX_AGE, KnownRate, valuation
+from onebook.domain.shapes import fact_from
+from onebook.store.codec import decode, decode_entry
+from onebook.store.port import Reader
+
+PAGE = 512
+FAR = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerInfo:
+    """Which ledger a number stands for; ``names`` are the instrument's names, the oldest first."""
+
+    id: int
+    account: str
+    instrument: str
+    kind: str
+    names: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The name it goes by now."""
+        return self.names[-1]
+
+
+@dataclass(slots=True)
+class Lens:
+    """One point of view over one reader.
+
+    ``known`` is the last sequence that counts (None: all); ``until_ns`` the last moment (None: all).
+    """
+
+    reader: Reader
+    known: int | None = None
+    until_ns: int | None = None
+    _definitions: dict[tuple[str, str], Any] = field(default_factory=dict)
+    _aliases: dict[tuple[str, str], list[str]] | None = None
+    _settings: BookSettings | None = None
+    _pairs: set[tuple[str, str]] | None = None
+
+    @property
+    def at_head(self) -> bool:
+        """Whether this is the book as it stands now."""
+        return self.known is None and self.until_ns is None
+
+    # ---- definitions ----
+
+    def _definition(self, kind: str, name: str, make: type[Any]) -> Any:
+        place = (kind, name)
+        if place not in self._definitions:
+            row = self.reader.record(kind, "", name, self.known)
+            self._definitions[place] = None if row is None else make(**decode(row[1])["definition"])
+        return self._definitions[place]
+
+    @property
+    def settings(self) -> BookSettings:
+        """The settings in force."""
+        if self._settings is None:
+            self._settings = self._definition("settings", "book", BookSettings) or BookSettings()
+        return self._settings
+
+    def calendar(self) -> Days:
+        """Return the book's own days."""
+        return Days(self.settings.zone, self.settings.rolls_at)
+
+    def account(self, name: str) -> Account:
+        """Return an account's definition, or a plain one."""
+        found: Account = self._definition("account", name, Account) or Account(name=name)
+        return found
+
+    def names(self, account: str, symbol: str) -> tuple[str, ...]:
+        """Return every name of an instrument in an account, the oldest first."""
+        if self._aliases is None:
+            found = self.reader.records("alias", self.known, (-1, "", ""), 100_000)
+            self._aliases = {(row[0], row[1]): decode(row[3])["names"] for row in found}
+        return tuple(self._aliases.get((account, symbol), [symbol]))
+
+    def terms(self, info: LedgerInfo) -> Terms:
+        """Return the terms under which a ledger folds."""
+        definition = None
+        for name in reversed(info.names):
+            definition = self._definition("instrument", name, Instrument)
+            if definition is not None:
+                break
+        return terms_of(definition, info.instrument, self.account(info.account))
+
+    # ---- ledgers ----
+
+    def ledgers(
+        self, kind: str = "position", account: str | None = None, instrument: str | None = None
+    ) -> list[LedgerInfo]:
+        """Return the ledgers of a kind, of an account, of an instrument under any of its names."""
+        found = []
+        for number, owner, name, its_kind in self.reader.ledgers():
+            if its_kind != kind or (account is not None and owner != account):
+                continue
+            names = self.names(owner, name) if kind == "position" else (name,)
+            if names[0] != name:
+                continue
+            if instrument is None or instrument in names:
+                found.append(LedgerInfo(number, owner, name, its_kind, names))
+        return found
+
+    def movements(self, ledger: int, after: Order = FIRST) -> Iterator[Movement]:
+        """Return a ledger's movements that stood, in their order, page by page."""
+        while True:
+            page = self.reader.movements(ledger, after, self.known, PAGE, self.until_ns)
+            for row in page:
+                yield rows.movement_from(row)
+            if len(page) < PAGE:
+                return
+            after = page[-1][:5]
+
+    def holdings(self, info: LedgerInfo) -> dict[Key, Holding]:
+        """Return a ledger's positions at this point."""
+        if self.at_head:
+            return {(row[1], row[2]): rows.holding_of(row) for row in self.reader.positions(info.id)}
+        begin: Order = FIRST
+        holdings: dict[Key, Holding] = {}
+        limit = FAR if self.until_ns is None else self.until_ns + 1
+        row = self.reader.point(info.id, (limit, -1, "", 0, 0), self.known)
+        if row is not None:
+            point = rows.point_of(info.id, row)
+            begin = point.order
+            holdings = {holding.key: holding for holding in point.holdings}
+        terms = self.terms(info)
+        for movement in self.movements(info.id, begin):
+            for change in fold(terms, holdings, movement):
+                holdings[change.after.key] = change.after
+        return holdings
+
+    def all_holdings(
+        self, account: str | None = None, instrument: str | None = None, *, is_open: bool = False
+    ) -> Iterator[tuple[LedgerInfo, dict[Key, Holding]]]:
+        """Return every ledger with its positions; with ``is_open`` only what is not flat."""
+        infos = self.ledgers("position", account, instrument)
+        if not self.at_head or (instrument is not None and len(infos) <= 4):
+            for info in infos:
+                yield info, self.holdings(info)
+            return
+        found: dict[int, dict[Key, Holding]] = {}
+        wanted = {info.id for info in infos}
+        for row in self.reader.positions(None, is_open=is_open):
+            if row[0] in wanted:
+                found.setdefault(row[0], {})[row[1], row[2]] = rows.holding_of(row)
+        for info in infos:
+            if info.id in found:
+                yield info, found[info.id]
+
+    def cash(self, info: LedgerInfo, target: str | None = None) -> Cash:
+        """Return a cash ledger at this point; with a target currency, valued in that instead."""
+        if self.at_head and target is None:
+            for row in self.reader.positions(info.id):
+                return cash_from(decode(row[6]))
+            return Cash()
+        cash = Cash()
+        wanted = target or self.settings.base_currency
+        for movement in self.movements(info.id):
+            if target is not None:
+                movement.base = self.valuation(info.instrument, target, movement.order[0])
+            cash = fold_cash(cash, movement, valued=info.instrument != wanted)
+        return cash
+
+    # ---- rates ----
+
+    def find_rate(self, base: str, quote: str, at: int) -> KnownRate | None:
+        """Return the newest recorded rate of a pair, not older than seven days."""
+        row = self.reader.rate(base, quote, at, at - MAX_AGE, self.known)
+        return None if row is None else KnownRate(Decimal(row[0]), row[1], row[2])
+
+    def find_any_rate(self, base: str, quote: str, at: int) -> KnownRate | None:
+        """Return the newest recorded rate of a pair, however old."""
+        row = self.reader.rate(base, quote, at, -FAR, self.known)
+        return None if row is None else KnownRate(Decimal(row[0]), row[1], row[2])
+
+    def rate_pairs(self) -> set[tuple[str, str]]:
+        """Return all pairs that have rates."""
+        if self._pairs is None:
+            self._pairs = {(row[0], row[1]) for row in self.reader.rate_pairs(self.known)}
+        return self._pairs
+
+    def valuation(self, source: str, target: str, at: int) -> Valuation | None:
+        """Return the rate that values a fact of this moment."""
+        if source == target:
+            return Valuation(ONE, ONE, at, "")
+        return valuation(self.find_rate, self.rate_pairs(), source, target, at)
+
+    def newest_valuation(self, source: str, target: str, at: int) -> Valuation | None:
+        """Return the newest rate up to a moment, however old."""
+        if source == target:
+            return Valuation(ONE, ONE, at, "")
+        return valuation(self.find_any_rate, self.rate_pairs(), source, target, at)
+
+    # ---- facts ----
+
+    def fact_of(self, movement: Movement) -> Any:
+        """Return the fact behind a movement, as it stood."""
+        row = self.reader.entry(movement.known_from)
+        assert row is not None  # noqa: S101  a movement names an entry of the log
+        entry = decode_entry(movement.known_from, row[1])
+        event = entry.events[movement.content - 1]
+        if event.data.get("side") is None or movement.kind != "fill":
+            row = self.reader.entry(movement.order[3])
+            assert row is not None  # noqa: S101  as above
+            entry = decode_entry(movement.order[3], row[1])
+            event = entry.events[max(movement.order[4], 1) - 1]
+        return fact_from(
+            "fill",
+            event.data,
+            account=event.account or entry.account,
+            instrument=event.instrument or entry.instrument,
+            strategy=movement.strategy or "",
+            occurred_ns=movement.order[0],
+        )

@@ -1,0 +1,554 @@
+"""All questions a book answers, at one point of view: the live book and ``as_of`` share them."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from itertools import islice
+from typing import Any
+
+from onebook.book import explaining, log, money, positions
+from onebook.book.lens import FAR, Lens
+from onebook.book.marks import LiveMark
+from onebook.book.records import break_of, fact_of, order_of, signal_of
+from onebook.domain import times
+from onebook.domain.facts import FACTS
+from onebook.domain.lots import Lots as LotFold
+from onebook.domain.movements import Movement
+from onebook.domain.reports import (
+    Balance,
+    Break,
+    DailyPnl,
+    Equity,
+    EquityPoint,
+    Event,
+    Explanation,
+    Lots,
+    OrderState,
+    Pnl,
+    Position,
+    RecordedFill,
+    RoundTrip,
+    SignalState,
+)
+from onebook.errors import InputError
+from onebook.store.codec import decode
+from onebook.store.port import Store
+
+Moment = datetime | str | int | None
+MAX_POINTS = 100_000
+
+
+def moment_ns(name: str, value: Moment) -> int | None:
+    """Take a moment: aware datetime, text, or nanoseconds; a bare date is not a moment."""
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    return times.to_ns(name, value)
+
+
+class Reading:
+    """Queries over a store. Subclasses say which point of view holds.
+
+    Lists come oldest first; ``since`` ≤ ``occurred_at`` < ``until``; ``after`` continues behind a sequence or
+    event id; ``limit`` None means all.
+    """
+
+    _store: Store
+    _known: int | None = None
+    _until_ns: int | None = None
+
+    # ---- what subclasses say ----
+
+    def _now(self) -> int:
+        raise AssertionError
+
+    def _mark(self, instrument: str) -> LiveMark | None:
+        raise AssertionError(instrument)
+
+    @contextmanager
+    def _lens(self) -> Iterator[Lens]:
+        with self._store.reading() as reader:
+            yield Lens(reader, self._known, self._until_ns)
+
+    # ---- positions ----
+
+    def positions(
+        self,
+        *,
+        account: str | None = None,
+        strategy: str | None = None,
+        instrument: str | None = None,
+        is_open: bool | None = True,
+    ) -> list[Position]:
+        """Return the positions, one per account, instrument, strategy and leg; no totals.
+
+        Args:
+            account: only this one.
+            strategy: only this one; ``""`` is the unnamed one.
+            instrument: only this one, under any of its names.
+            is_open: True: not flat; False: flat; None: both.
+        """
+        found = []
+        with self._lens() as lens:
+            for info, holdings in lens.all_holdings(account, instrument, is_open=bool(is_open)):
+                terms = lens.terms(info)
+                for _, holding in sorted(holdings.items()):
+                    if strategy is not None and holding.strategy != strategy:
+                        continue
+                    if is_open is None or bool(holding.quantity) == is_open:
+                        mark = self._mark(info.name)
+                        found.append(positions.position_of(lens, info, terms, holding, mark, self._now()))
+        return sorted(found, key=lambda item: (item.account, item.instrument, item.strategy or "", item.leg))
+
+    def position(
+        self,
+        instrument: str,
+        *,
+        account: str = "main",
+        strategy: str | None = None,
+        leg: str | None = None,
+        basis: str = "sum",
+    ) -> Position | None:
+        """Return a strategy's position, or the account's total; None when it was never held.
+
+        Args:
+            instrument: under any of its names.
+            account: whose.
+            strategy: None for the account's total.
+            leg: ``long`` or ``short`` in a hedging account.
+            basis: ``sum`` adds the strategies up; ``netted`` folds all fills of the account as one.
+
+        Raises:
+            InputError: no such basis.
+        """
+        if basis not in {"sum", "netted"}:
+            msg = f"basis: {basis!r} is neither sum nor netted"
+            raise InputError(msg, field="basis", value=basis)
+        with self._lens() as lens:
+            infos = lens.ledgers("position", account, instrument)
+            if not infos:
+                return None
+            info = infos[0]
+            terms = lens.terms(info)
+            mark = self._mark(info.name)
+            if basis == "netted":
+                held = positions.netted(lens, info, terms, leg)
+                whole = positions.summed_position(lens, info, terms, list(held.values()), mark, self._now())
+                return None if whole is None else positions.with_basis(whole, "netted")
+            holdings = [
+                holding
+                for _, holding in sorted(lens.holdings(info).items())
+                if (strategy is None or holding.strategy == strategy) and (leg is None or holding.leg == leg)
+            ]
+            if strategy is not None and len(holdings) == 1:
+                return positions.position_of(lens, info, terms, holdings[0], mark, self._now())
+            total = positions.summed_position(lens, info, terms, holdings, mark, self._now())
+            return None if total is None else positions.with_strategy(total, strategy)
+
+    def lots(
+        self, instrument: str, *, account: str = "main", strategy: str | None = None, method: str = "average"
+    ) -> Lots:
+        """Return the lots of an instrument: of a strategy, or of the account as one (the tax view).
+
+        Raises:
+            InputError: no such method.
+        """
+        with self._lens() as lens:
+            infos = lens.ledgers("position", account, instrument)
+            if not infos:
+                LotFold(_no_terms(instrument), method)
+                return Lots(
+                    instrument=instrument,
+                    account=account,
+                    strategy=strategy,
+                    method=method,
+                    currency="",
+                    open=(),
+                    closed=(),
+                )
+            folded = explaining.fold_lots(lens, infos[0], strategy, method)
+            return Lots(
+                instrument=infos[0].name,
+                account=account,
+                strategy=strategy,
+                method=method,
+                currency=folded.terms.settle,
+                open=tuple(folded.open),
+                closed=tuple(folded.closed),
+            )
+
+    # ---- lists ----
+
+    def fills(  # noqa: PLR0913  the filters of the contract
+        self,
+        *,
+        account: str | None = None,
+        strategy: str | None = None,
+        instrument: str | None = None,
+        since: Moment = None,
+        until: Moment = None,
+        after: int | str | None = None,
+        limit: int | None = None,
+    ) -> list[RecordedFill]:
+        """Return the fills that stand, in the order in which they count."""
+        with self._lens() as lens:
+            found = positions.recorded_fills(
+                lens,
+                account=account,
+                strategy=strategy,
+                instrument=instrument,
+                since=moment_ns("since", since),
+                until=moment_ns("until", until),
+                after=None if after is None else self._movement(lens, after),
+            )
+            return list(found if limit is None else islice(found, limit))
+
+    def _movement(self, lens: Lens, after: int | str) -> Movement:
+        sequence, ordinal = log.after_sequence(after)
+        fact = rows_fact(lens, sequence, ordinal if ordinal < 10**9 else 1)
+        for info in lens.ledgers("position", fact.account, fact.instrument):
+            begin = (fact.occurred_ns - 1, 99, "", 0, 0)
+            for movement in lens.movements(info.id, begin):
+                if movement.order[3] == sequence:
+                    return movement
+                if movement.order[0] > fact.occurred_ns:
+                    break
+        msg = f"after: {after!r} is not a fill that stands"
+        raise InputError(msg, field="after", value=after)
+
+    def round_trips(  # noqa: PLR0913  the filters of the contract
+        self,
+        *,
+        account: str | None = None,
+        strategy: str | None = None,
+        instrument: str | None = None,
+        since: Moment = None,
+        until: Moment = None,
+        after: int | None = None,
+        limit: int | None = None,
+        is_open: bool | None = None,
+    ) -> list[RoundTrip]:
+        """Return round trips: ended ones by when they ended, then open ones by when they began."""
+        with self._lens() as lens:
+            found = positions.round_trips(
+                lens,
+                account=account,
+                strategy=strategy,
+                instrument=instrument,
+                since=moment_ns("since", since),
+                until=moment_ns("until", until),
+                is_open=is_open,
+            )
+            if after is not None:
+                found = _behind(found, after)
+            return list(found if limit is None else islice(found, limit))
+
+    def orders(  # noqa: PLR0913  the filters of the contract
+        self,
+        *,
+        account: str | None = None,
+        strategy: str | None = None,
+        instrument: str | None = None,
+        since: Moment = None,
+        until: Moment = None,
+        after: int | None = None,
+        limit: int | None = None,
+        is_open: bool | None = None,
+    ) -> list[OrderState]:
+        """Return orders with how far they are; ``is_open`` only those that may, or may not, still fill."""
+        found = self._records("order", account, strategy, instrument, since, until)
+        states = (order_of(body, row) for row, body in found if body.get("known", True))
+        kept = (state for state in states if is_open is None or state.is_open == is_open)
+        return _page(kept, after, limit)
+
+    def signals(  # noqa: PLR0913  the filters of the contract
+        self,
+        *,
+        account: str | None = None,
+        strategy: str | None = None,
+        instrument: str | None = None,
+        since: Moment = None,
+        until: Moment = None,
+        after: int | None = None,
+        limit: int | None = None,
+        status: str | None = None,
+    ) -> list[SignalState]:
+        """Return signals with their status."""
+        found = self._records("signal", account, strategy, instrument, since, until)
+        states = (signal_of(body, row) for row, body in found if body.get("known", True))
+        return _page((item for item in states if status is None or item.status == status), after, limit)
+
+    def transfers(
+        self,
+        *,
+        account: str | None = None,
+        since: Moment = None,
+        until: Moment = None,
+        after: int | None = None,
+        limit: int | None = None,
+    ) -> list[Any]:
+        """Return transfers."""
+        found = self._records("transfer", None, None, None, since, until)
+        facts = (
+            fact_of("transfer", body, row)
+            for row, body in found
+            if account is None or account in {body.get("from_account"), body.get("to_account")}
+        )
+        return _page(facts, after, limit, fact=True)
+
+    def funding(  # noqa: PLR0913  the filters of the contract
+        self,
+        *,
+        account: str | None = None,
+        strategy: str | None = None,
+        instrument: str | None = None,
+        since: Moment = None,
+        until: Moment = None,
+        after: int | None = None,
+        limit: int | None = None,
+    ) -> list[Any]:
+        """Return funding payments."""
+        found = self._records("funding", account, strategy, instrument, since, until)
+        return _page((fact_of("funding", body, row) for row, body in found), after, limit, fact=True)
+
+    def facts(self, kind: str, *, account: str | None = None, since: Moment = None, until: Moment = None) -> list[Any]:
+        """Return the recorded facts of a kind other than fills: cash movements, rates, definitions and so on.
+
+        Raises:
+            InputError: no such kind.
+        """
+        if kind not in FACTS or kind == "fill":
+            msg = f"kind: {kind!r} is none of {', '.join(name for name in FACTS if name != 'fill')}"
+            raise InputError(msg, field="kind", value=kind)
+        found = self._records(kind, account, None, None, since, until)
+        return [fact_of(kind, body, row)[1] for row, body in found]
+
+    def breaks(  # noqa: PLR0913  the parts of one row or query
+        self,
+        *,
+        account: str | None = None,
+        strategy: str | None = None,
+        instrument: str | None = None,
+        state: str | None = None,
+        since: Moment = None,
+        until: Moment = None,
+        after: int | None = None,
+        limit: int | None = None,
+    ) -> list[Break]:
+        """Return the differences that wait for somebody, or waited."""
+        found = self._records("break", account, strategy, instrument, since, until)
+        kept = ((row[7], break_of(body, row)) for row, body in found if state is None or body["state"] == state)
+        return _page(kept, after, limit, fact=True)
+
+    def _records(
+        self,
+        kind: str,
+        account: str | None,
+        strategy: str | None,
+        instrument: str | None,
+        since: Moment,
+        until: Moment,
+    ) -> Iterator[tuple[Any, dict[str, Any]]]:
+        start = moment_ns("since", since)
+        end = moment_ns("until", until)
+        limit = FAR if end is None else end
+        if self._until_ns is not None:
+            limit = min(limit, self._until_ns + 1)
+        after = (-1 if start is None else start - 1, "\U0010ffff", "")
+        while True:
+            with self._lens() as lens:
+                page = lens.reader.records(kind, self._known, after, 256)
+            for row in page:
+                if row[2] >= limit:
+                    return
+                if (
+                    (account is None or row[0] == account)
+                    and (strategy is None or row[5] == strategy)
+                    and (instrument is None or row[4] == instrument)
+                ):
+                    yield row, decode(row[3])
+            if len(page) < 256:
+                return
+            after = (page[-1][2], page[-1][0], page[-1][1])
+
+    # ---- money ----
+
+    def balances(self, *, account: str | None = None) -> list[Balance]:
+        """Return how much of each asset each account holds."""
+        with self._lens() as lens:
+            return money.balances(lens, account, self._now())
+
+    def equity(self, *, currency: str | None = None, account: str | None = None) -> Equity:
+        """Return what the book is worth in one currency, its parts, and what could not be valued.
+
+        Args:
+            currency: None for the book's base currency.
+            account: None for all live accounts (all paper ones where there is no live one).
+        """
+        with self._lens() as lens:
+            return money.EquityReader(lens, currency, self._mark, self._now()).read(account)
+
+    def equity_curve(
+        self,
+        since: Moment,
+        until: Moment,
+        every: timedelta | int,
+        *,
+        currency: str | None = None,
+        account: str | None = None,
+    ) -> list[EquityPoint]:
+        """Return equity at moments from ``since`` to ``until``, both included, ``every`` so many seconds.
+
+        Raises:
+            InputError: the span is empty, or would have more than 100,000 points.
+        """
+        start, end = moment_ns("since", since), moment_ns("until", until)
+        seconds = every.total_seconds() if isinstance(every, timedelta) else every
+        step = int(seconds * times.SECOND)
+        if start is None or end is None or step <= 0 or end < start or (end - start) // step >= MAX_POINTS:
+            msg = "since, until, every: must span 1 to 100,000 points"
+            raise InputError(msg, field="every", value=every)
+        return [self._equity_at(moment, currency, account) for moment in range(start, end + 1, step)]
+
+    def _equity_at(self, moment: int, currency: str | None, account: str | None) -> EquityPoint:
+        with self._store.reading() as reader:
+            lens = Lens(reader, self._known, moment if self._until_ns is None else min(moment, self._until_ns))
+            marks = _sampled(lens, moment)
+            equity = money.EquityReader(lens, currency, marks, moment)
+            amount = equity.read(account).amount
+            oldest = min((mark.at for mark in equity.marks_used), default=None)
+        age = None if oldest is None else (moment - oldest) / times.SECOND
+        return EquityPoint(at=times.to_datetime(moment), amount=amount, marks_age_seconds=age)
+
+    def daily_pnl(  # noqa: PLR0913  the filters of the contract
+        self,
+        *,
+        since: date | str | None = None,
+        until: date | str | None = None,
+        zone: str | None = None,
+        rolls_at: str | None = None,
+        account: str | None = None,
+        strategy: str | None = None,
+        currency: str | None = None,
+    ) -> list[DailyPnl]:
+        """Return what each day realized: ``since`` ≤ day < ``until``; days without entries are left out.
+
+        Args:
+            since: first day.
+            until: the day after the last.
+            zone: None for the book's own.
+            rolls_at: None for the book's own.
+            account: None for all live ones.
+            strategy: only this one.
+            currency: all in this one, at the rate of when each was realized; None: a row per currency.
+        """
+        query = money.DayQuery(
+            None if since is None else times.to_date("since", since).isoformat(),
+            None if until is None else times.to_date("until", until).isoformat(),
+            account,
+            strategy,
+            currency,
+            zone,
+            rolls_at,
+        )
+        with self._lens() as lens:
+            return money.daily_pnl(lens, query)
+
+    def pnl(self, **filters: Any) -> list[Pnl]:
+        """Return the sum over days, one row per currency; filters as for :meth:`daily_pnl`."""
+        return money.summed_pnl(self.daily_pnl(**filters))
+
+    def explain(
+        self,
+        instrument: str,
+        *,
+        account: str = "main",
+        strategy: str | None = None,
+        figure: str = "realized_pnl",
+    ) -> list[Explanation]:
+        """Return the facts that make a figure of a position; the amounts sum to it exactly.
+
+        Raises:
+            InputError: no such figure.
+        """
+        with self._lens() as lens:
+            infos = lens.ledgers("position", account, instrument)
+            return explaining.explain(lens, infos, strategy, figure)
+
+    # ---- the log ----
+
+    def _fetch(self, after: int, limit: int) -> list[tuple[Any, ...]]:
+        with self._store.reading() as reader:
+            return reader.entries(after, limit)
+
+    def _wait(self, _position: int, _deadline: float | None) -> bool:
+        return False
+
+    def events(  # noqa: PLR0913  the filters of the contract
+        self,
+        *,
+        after: int | str = 0,
+        types: Iterable[str] | str | None = None,
+        instruments: Iterable[str] | str | None = None,
+        accounts: Iterable[str] | str | None = None,
+        strategies: Iterable[str] | str | None = None,
+        follow: bool = False,
+        timeout: float | None = None,
+    ) -> Iterator[Event]:
+        """Return events after a sequence or event id, in the order of the log.
+
+        Args:
+            after: where to begin.
+            types: names or patterns such as ``trade_*``.
+            instruments: only these.
+            accounts: only these.
+            strategies: only these.
+            follow: wait for more at the end.
+            timeout: end after so many seconds without a new entry; None waits for ever.
+        """
+        wanted = log.make_filter(types, instruments, accounts, strategies)
+        wait: Callable[[int], bool] | None = None
+        if follow and self._known is None:
+            wait = lambda position: self._wait(position, timeout)  # noqa: E731  one line beside its use
+        return log.read_events(self._fetch, after, wanted, self._known, wait)
+
+
+def _behind(found: Iterator[RoundTrip], after: int) -> Iterator[RoundTrip]:
+    for trip in found:
+        if trip.id == after:
+            yield from found
+            return
+
+
+def _page(found: Iterator[Any], after: int | None, limit: int | None, *, fact: bool = False) -> list[Any]:
+    pairs = found if fact else ((item.sequence, item) for item in found)
+    if after is not None:
+        pairs = iter(pairs)
+        for sequence, _ in pairs:
+            if sequence == after:
+                break
+    return [item for _, item in (pairs if limit is None else islice(pairs, limit))]
+
+
+def _no_terms(instrument: str) -> Any:
+    from onebook.domain.facts import Account
+    from onebook.domain.instruments import terms_of
+
+    return terms_of(None, instrument, Account(name="main"))
+
+
+def rows_fact(lens: Lens, sequence: int, ordinal: int) -> Any:
+    """Return the fact of an event."""
+    from onebook.book.state import read_fact
+
+    return read_fact(lens.reader, sequence, ordinal).fact
+
+
+def _sampled(lens: Lens, moment: int) -> Callable[[str], LiveMark | None]:
+    """Return marks as they were sampled up to a moment."""
+
+    def mark_of(instrument: str) -> LiveMark | None:
+        row = lens.reader.mark_at(instrument, moment)
+        return None if row is None else LiveMark(Decimal(row[0]), row[1], "")
+
+    return mark_of

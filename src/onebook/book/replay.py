@@ -1,0 +1,112 @@
+"""From an entry of the log back to the decision that made it: what rebuild and verify stand on.
+
+An entry holds its fact first, then the outcome. The fact is decided again, over a state that has everything
+before it and nothing after, with the entry's own stamp; the outcome must come out the same, byte for byte.
+"""
+
+from dataclasses import fields
+from decimal import Decimal
+from typing import Any
+
+from onebook.book.installing import BookState
+from onebook.book.state import read_fact
+from onebook.domain import commands
+from onebook.domain.decide import decide
+from onebook.domain.decide.facts_again import conflict, generated
+from onebook.domain.decide.repeats import revise
+from onebook.domain.identity import fill_identity
+from onebook.domain.shapes import fact_from
+from onebook.domain.state import Decision, Stamp
+from onebook.store.codec import EntryBody, EventBody
+
+_ID_FIELDS = {
+    "order": "client_order_id",
+    "signal": "signal_id",
+    "transfer": "transfer_id",
+    "cash_movement": "movement_id",
+    "funding": "funding_id",
+    "opening_balance": "balance_id",
+    "settlement": "settlement_id",
+    "reassign": "reassign_id",
+}
+
+
+def decide_again(state: BookState, sequence: int, entry: EntryBody) -> Decision:
+    """Return the decision that an entry's fact leads to now."""
+    stamp = Stamp(sequence, entry.at, entry.actor, entry.correlation_id)
+    first = entry.events[0]
+    if first.type == "trade_conflicted":
+        return _conflict(state, entry, first, stamp)
+    if first.type == "trade_corrected":
+        return _revision(state, entry, first, stamp)
+    return decide(state, _command(state, entry, first, stamp), stamp)
+
+
+def _command(state: BookState, entry: EntryBody, first: EventBody, stamp: Stamp) -> commands.Command:
+    data = first.data
+    if first.type == "trade_executed":
+        _observe(state, entry, data)
+        return commands.Record(_fact("fill", entry, first, stamp))
+    if first.type == "trade_busted":
+        return commands.Bust((data["fills"][0], data["fills"][1]), data["reason"])
+    if first.type == "annotated":
+        tags = data.get("tags")
+        return commands.Annotate(data["fact"], data.get("notes"), None if tags is None else tuple(tags))
+    kind = data.get("fact")
+    if isinstance(kind, str):
+        return commands.Record(_fact(kind, entry, first, stamp))
+    return commands.Note(first.type, data, entry.account, entry.instrument, entry.strategy)
+
+
+def _observe(state: BookState, entry: EntryBody, data: dict[str, Any]) -> None:
+    marks = None
+    if "high" in data and "low" in data:
+        marks = (Decimal(data["high"]), Decimal(data["low"]))
+    state.observe(entry.account, entry.instrument, marks)
+
+
+def _fact(kind: str, entry: EntryBody, event: EventBody, stamp: Stamp) -> Any:
+    fact = fact_from(
+        kind,
+        event.data,
+        account=entry.account,
+        instrument=entry.instrument,
+        strategy=entry.strategy,
+        occurred_ns=entry.occurred,
+    )
+    changes: dict[str, Any] = {}
+    if event.data.get("own_time"):
+        changes["occurred_ns"] = None
+    id_field = _ID_FIELDS.get(kind)
+    if id_field is not None and getattr(fact, id_field) == generated(kind, stamp):
+        changes[id_field] = ""
+    if not changes:
+        return fact
+    kept = {item.name: getattr(fact, item.name) for item in fields(fact) if item.name != "occurred_at"}
+    return type(fact)(**(kept | changes))
+
+
+def _conflict(state: BookState, entry: EntryBody, event: EventBody, stamp: Stamp) -> Decision:
+    decision = Decision(entry.account, entry.instrument, entry.strategy, entry.occurred, "conflict")
+    decision.identity = event.data["trade_id"]
+    decision.first = event.data["first_sequence"]
+    conflict(state, decision, stamp, event.data["content"])
+    return decision
+
+
+def _revision(state: BookState, entry: EntryBody, event: EventBody, stamp: Stamp) -> Decision:
+    sequence, ordinal = event.data["fills"]
+    held = state.fact(sequence, ordinal)
+    decision = Decision(entry.account, entry.instrument, held.fact.strategy)
+    decision.first = sequence
+    decision.identity = fill_identity(held.fact, f"{sequence}.{ordinal}")
+    decision.occurred_ns = entry.occurred
+    ledger = state.ledger(entry.account, entry.instrument)
+    decision.ledger = ledger
+    new = _fact("fill", entry, event, stamp)
+    changes = {name: entry.occurred if name == "occurred_ns" else getattr(new, name) for name in event.data["changed"]}
+    revise(state, decision, held, changes, event.data["reason"], stamp, ledger)
+    return decision
+
+
+__all__ = ["decide_again", "read_fact"]

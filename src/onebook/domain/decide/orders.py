@@ -1,0 +1,229 @@
+"""Orders: our wish, what the venue says of it, and what its fills make of it."""
+
+from decimal import Decimal
+from typing import Any
+
+from onebook.domain import facts
+from onebook.domain.decide.facts_again import generated, seen_before
+from onebook.domain.holdings import flag_bit
+from onebook.domain.identity import identity_text, scope
+from onebook.domain.movements import Movement
+from onebook.domain.numbers import ZERO, add, multiply, plain, subtract
+from onebook.domain.orders import OURS, TERMINAL, Progress, after_fills, may_follow
+from onebook.domain.shapes import Data, fact_data
+from onebook.domain.state import Decision, EventDraft, Record, Stamp, State
+from onebook.errors import InvalidTransition
+
+ORDER = "order"
+VENUE_ORDER = "venue_order"
+_UNKNOWN = flag_bit("unknown_order")
+_OVERFILLED = flag_bit("overfilled")
+
+
+def of_fill(state: State, fill: facts.Fill) -> Record | None:
+    """Return the record of the order that a fill names, by our id or the venue's."""
+    order_id = fill.client_order_id
+    if not order_id and fill.venue_order_id:
+        named = state.record(VENUE_ORDER, fill.account, fill.venue_order_id)
+        order_id = str(named.body["client_order_id"]) if named is not None else ""
+    if not order_id:
+        return None
+    found = state.record(ORDER, fill.account, order_id)
+    if found is None:
+        body: Data = {"client_order_id": order_id, "known": False, "status": "unknown"}
+        found = Record(ORDER, fill.account, order_id, 0, body, fill.instrument, fill.strategy, "unknown")
+    return found
+
+
+def flags(order: Record | None, fill: facts.Fill) -> int:
+    """Return the flags that a fill gets from its order: not known, or more than was ordered."""
+    if order is None:
+        return 0
+    if not order.body.get("known", True):
+        return _UNKNOWN
+    filled = add(Decimal(order.body.get("filled_quantity", "0")), fill.quantity)
+    return _OVERFILLED if filled > Decimal(order.body["quantity"]) else 0
+
+
+def filled(decision: Decision, order: Record | None, fill: facts.Fill, movement: Movement, *, sign: int = 1) -> None:
+    """Add a fill to its order (or take it off again with sign -1)."""
+    if order is None:
+        return
+    body = dict(order.body)
+    quantity = fill.quantity if sign > 0 else subtract(ZERO, fill.quantity)
+    progress = Progress(
+        body["status"],
+        add(Decimal(body.get("filled_quantity", "0")), quantity),
+        add(Decimal(body.get("filled_value", "0")), multiply(quantity, fill.price)),
+    )
+    ordered = Decimal(body["quantity"]) if body.get("known", True) else None
+    _put(decision, order, body, after_fills(progress, ordered, body.get("resting", "new")), movement.order[0])
+
+
+def _put(decision: Decision, order: Record, body: Data, progress: Progress, at: int) -> None:
+    body["status"] = progress.status
+    if progress.filled or "filled_quantity" in body:
+        body["filled_quantity"] = plain(progress.filled)
+        body["filled_value"] = plain(progress.value)
+        average = progress.average_price
+        if average is None:
+            body.pop("average_price", None)
+        else:
+            body["average_price"] = plain(average)
+    record = Record(
+        ORDER,
+        order.account,
+        order.id,
+        order.occurred_ns or at,
+        body,
+        order.instrument,
+        order.strategy,
+        progress.status,
+    )
+    decision.records[:] = [
+        item for item in decision.records if (item.kind, item.account, item.id) != (ORDER, order.account, order.id)
+    ]
+    decision.records.append(record)
+    if body.get("known", True):
+        shown = {name: value for name, value in body.items() if name not in {"known", "resting", "updates"}}
+        decision.events.append(EventDraft("order_updated", shown))
+
+
+def record_order(state: State, order: facts.Order, stamp: Stamp) -> Decision:
+    """Take in an order as sent: it waits for the venue's word. Fills that came before it count."""
+    order_id = order.client_order_id or generated("order", stamp)
+    decision = Decision(order.account, order.instrument, order.strategy)
+    decision.identity = identity_text("order", order.account, order_id)
+    held = state.record(ORDER, order.account, order_id)
+    data = fact_data(order.replaced(client_order_id=order_id))
+    if held is not None and held.body.get("known", True):
+        return seen_before(state, decision, held, data, stamp, given_ns=order.occurred_ns)
+    at = stamp.recorded_ns if order.occurred_ns is None else order.occurred_ns
+    decision.occurred_ns = at
+    if order.occurred_ns is None:
+        data["own_time"] = True
+    decision.events.append(EventDraft("order_updated", data | {"fact": "order", "status": "pending_new"}))
+    decision.identities.append((scope("order", order.account), order_id, 1))
+    earlier = held.body if held is not None else {}
+    body = {name: value for name, value in data.items() if name != "raw"} | {"status": "pending_new"}
+    body["first"] = stamp.sequence
+    progress = Progress(
+        "pending_new",
+        Decimal(earlier.get("filled_quantity", "0")),
+        Decimal(earlier.get("filled_value", "0")),
+    )
+    fresh = Record(ORDER, order.account, order_id, at, body, order.instrument, order.strategy, "pending_new")
+    if progress.filled:
+        _put(decision, fresh, body, after_fills(progress, order.quantity), at)
+    else:
+        decision.records.append(fresh)
+    if not order.client_order_id:
+        decision.tally["facts_without_identity"] = 1
+    return decision
+
+
+def record_order_update(state: State, update: facts.OrderUpdate, stamp: Stamp) -> Decision:
+    """Move an order to a status, when it may go there; a venue's odd word is kept and flagged."""
+    order = state.record(ORDER, update.account, update.client_order_id)
+    decision = Decision(update.account, order.instrument if order else "", order.strategy if order else "")
+    at = stamp.recorded_ns if update.occurred_ns is None else update.occurred_ns
+    decision.occurred_ns = at
+    filled_text = "" if update.filled is None else plain(update.filled)
+    key = identity_text(
+        update.client_order_id,
+        update.status,
+        filled_text,
+        "" if update.occurred_ns is None else str(update.occurred_ns),
+    )
+    decision.identity = identity_text("order_update", update.account, key)
+    updates = scope("order_update", update.account)
+    repeat = _repeated_update(state, update, order, updates, key)
+    if repeat:
+        decision.status, decision.first = "exists", repeat
+        return decision
+    body: dict[str, Any] = (
+        dict(order.body)
+        if order is not None
+        else {
+            "client_order_id": update.client_order_id,
+            "known": False,
+            "status": "unknown",
+        }
+    )
+    data = fact_data(update) | {"fact": "order_update"}
+    if update.occurred_ns is None:
+        data["own_time"] = True
+    status = str(body["status"])
+    known = body.get("known", True)
+    allowed = not known or status == update.status or may_follow(status, update.status)
+    if not allowed and update.status in OURS:
+        msg = (
+            f"order {update.client_order_id} is {status} and cannot become {update.status};"
+            " look at it with: onebook orders"
+        )
+        raise InvalidTransition(msg, order=update.client_order_id, status=status, asked=update.status)
+    if not allowed or not known:
+        data["flags"] = ["odd_update" if known else "unknown_order"]
+    decision.events.append(EventDraft("order_updated", data))
+    decision.identities.append((updates, key, 1))
+    if update.venue_order_id:
+        body["venue_order_id"] = update.venue_order_id
+        named = Record(
+            VENUE_ORDER,
+            update.account,
+            update.venue_order_id,
+            at,
+            {"client_order_id": update.client_order_id},
+        )
+        decision.records.append(named)
+    if not allowed:
+        body["odd_updates"] = body.get("odd_updates", 0) + 1
+    elif known:
+        body["status"] = _settled(body, status, update)
+        if update.status in {"new", "triggered"}:
+            body["resting"] = update.status
+        if update.reason:
+            body["reason"] = update.reason
+    else:
+        body["status"] = update.status
+    if filled_text:
+        body["venue_filled"] = filled_text
+    decision.records.append(
+        Record(
+            ORDER,
+            update.account,
+            update.client_order_id,
+            order.occurred_ns if order is not None and order.occurred_ns else at,
+            body,
+            decision.instrument,
+            decision.strategy,
+            str(body["status"]),
+        )
+    )
+    return decision
+
+
+def _settled(body: Data, status: str, update: facts.OrderUpdate) -> str:
+    """Return the status after an allowed update: fills decide whether an order is filled, not the update."""
+    filled_quantity = Decimal(body.get("filled_quantity", "0"))
+    if update.status in {"partially_filled", "filled"} and status not in {"pending_new", "unknown"}:
+        return (
+            after_fills(Progress(update.status, filled_quantity), Decimal(body["quantity"]), "new").status
+            if filled_quantity
+            else update.status
+        )
+    if update.status == "new" and filled_quantity:
+        return "partially_filled"
+    return update.status
+
+
+def _repeated_update(state: State, update: facts.OrderUpdate, order: Record | None, updates: str, key: str) -> int:
+    """Return the sequence of the same update recorded before, or 0. Without a time only the newest counts."""
+    places = state.identities(updates, key)
+    if not places:
+        return 0
+    if update.occurred_ns is not None:
+        return places[0][0]
+    status = order.body["status"] if order is not None else ""
+    unchanged = status == update.status or status in TERMINAL
+    return places[-1][0] if unchanged else 0

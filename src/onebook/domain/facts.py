@@ -1,0 +1,770 @@
+"""The facts a book takes in, and the settings that change its figures: frozen records.
+
+Numbers are ``Decimal`` (text and ints are converted, floats refused), times aware UTC. ``occurred_ns`` is the
+time to the nanosecond, ``occurred_at`` the same as a datetime; None means the moment of recording. A record
+is checked when it is made, so what reaches the book is well-formed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, ClassVar, Self
+
+from onebook.domain import fields as take
+from onebook.domain import times
+from onebook.domain.numbers import number
+from onebook.errors import InputError
+
+SIDES = ("buy", "sell")
+CLOSE_REASONS = (
+    "",
+    "signal",
+    "stop_loss",
+    "take_profit",
+    "trailing_stop",
+    "end_of_day",
+    "manual",
+    "kill_switch",
+    "liquidation",
+    "adl",
+    "expiry",
+)
+ORDER_KINDS = ("market", "limit", "stop", "stop_limit", "trailing_stop")
+ORDER_STATUSES = (
+    "denied",
+    "pending_new",
+    "new",
+    "triggered",
+    "partially_filled",
+    "pending_cancel",
+    "pending_replace",
+    "filled",
+    "canceled",
+    "expired",
+    "rejected",
+    "unknown",
+)
+SIGNAL_STATUSES = ("GENERATED", "EXECUTED", "EXPIRED", "CLOSED")
+EXTERNAL = "EXTERNAL"
+"""The strategy that holds what the venue has and no bot recorded."""
+
+_MAX_OCCURRED = times.from_text("", "2262-01-01T00:00:00Z")
+
+
+def _raw() -> Any:
+    return field(default_factory=dict, compare=False, repr=False)
+
+
+class Fact:
+    """What all records share: conversion on the way in, and a copy with changes.
+
+    ``CONVERT`` names, per field, the function of :mod:`onebook.domain.fields` that takes it.
+    """
+
+    __slots__ = ()
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    KIND: ClassVar[str]
+    CONVERT: ClassVar[Mapping[str, take.Convert]]
+
+    def __post_init__(self) -> None:
+        for name, convert in self.CONVERT.items():
+            value = getattr(self, name)
+            kept = convert(name, value)
+            if kept is not value:
+                object.__setattr__(self, name, kept)
+        if "occurred_ns" in self.__dataclass_fields__:
+            _take_occurred(self)
+
+    def replaced(self, **changes: Any) -> Self:
+        """Return the same record with these fields changed.
+
+        Raises:
+            InputError: there is no such field, or the value is malformed.
+        """
+        kept = {item.name: getattr(self, item.name) for item in fields(self)}
+        unknown = sorted(set(changes) - set(kept))
+        if unknown:
+            msg = f"{self.KIND} has no field {unknown[0]!r}; it has {', '.join(kept)}"
+            raise InputError(msg, field=unknown[0])
+        if "occurred_at" in changes and "occurred_ns" not in changes:
+            kept["occurred_ns"] = None
+        elif "occurred_ns" in changes and "occurred_at" not in changes:
+            kept["occurred_at"] = None
+        return type(self)(**(kept | changes))
+
+
+def _take_occurred(fact: Any) -> None:
+    given, ns = fact.occurred_at, fact.occurred_ns
+    if given is None:
+        if ns is None:
+            return
+        if not isinstance(ns, int) or isinstance(ns, bool):
+            msg = f"occurred_ns: {ns!r:.60} is not a whole number of nanoseconds"
+            raise InputError(msg, field="occurred_ns", value=ns)
+    else:
+        exact = times.to_ns("occurred_at", given)
+        if ns is None:
+            ns = exact
+        elif ns // 1000 != exact // 1000:
+            msg = f"occurred_at and occurred_ns differ: {given} and {ns}; give one of them"
+            raise InputError(msg, field="occurred_ns", value=ns)
+    if not 0 <= ns < _MAX_OCCURRED:
+        msg = "occurred_at: before 1970 or after 2261"
+        raise InputError(msg, field="occurred_at", value=given or ns)
+    object.__setattr__(fact, "occurred_ns", ns)
+    object.__setattr__(fact, "occurred_at", times.to_datetime(ns))
+
+
+_COMMON: dict[str, take.Convert] = {
+    "account": take.required,
+    "note": take.note,
+    "tags": take.tags,
+    "raw": take.raw,
+}
+_OWNED: dict[str, take.Convert] = _COMMON | {"strategy": take.text}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill(Fact):
+    """One execution.
+
+    Identity: (venue, account, instrument, venue_order_id, venue_fill_id, side), and (account,
+    client_fill_id). Neither given: every call is a new fill.
+
+    ``quantity`` is above 0 (the side says the direction), in units of the instrument: base units on spot,
+    shares, contracts. ``price`` is per unit in the quote currency. ``fee`` is charged when positive, a rebate
+    when negative, None when not stated; ``fee_currency`` None is the settlement currency. ``leg`` is
+    ``long`` or ``short`` in a hedging account.
+    """
+
+    KIND: ClassVar[str] = "fill"
+    CONVERT: ClassVar[Mapping[str, take.Convert]] = _OWNED | {
+        "instrument": take.required,
+        "side": take.choice(*SIDES),
+        "quantity": take.positive,
+        "price": take.not_negative,
+        "venue": take.text,
+        "venue_fill_id": take.text,
+        "venue_order_id": take.text,
+        "client_fill_id": take.text,
+        "client_order_id": take.text,
+        "signal_id": take.text,
+        "leg": take.choice("", "long", "short"),
+        "fee": take.optional(number),
+        "fee_currency": take.optional(take.required),
+        "liquidity": take.choice("", "maker", "taker"),
+        "close_reason": take.choice(*CLOSE_REASONS),
+    }
+
+    instrument: str
+    side: str
+    quantity: Decimal
+    price: Decimal
+    account: str = "main"
+    strategy: str = ""
+    occurred_at: datetime | None = None
+    occurred_ns: int | None = None
+    venue: str = ""
+    venue_fill_id: str = ""
+    venue_order_id: str = ""
+    client_fill_id: str = ""
+    client_order_id: str = ""
+    signal_id: str = ""
+    leg: str = ""
+    fee: Decimal | None = None
+    fee_currency: str | None = None
+    liquidity: str = ""
+    close_reason: str = ""
+    note: str = ""
+    tags: tuple[str, ...] = ()
+    raw: dict[str, Any] = _raw()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order(Fact):
+    """A wish to trade, as it was sent. Identity: (account, client_order_id), made when missing.
+
+    ``quantity`` above 0, in units of the instrument; prices per unit in the quote currency;
+    ``trail_amount`` in the quote currency, ``trail_ratio`` between 0 and 1.
+    """
+
+    KIND: ClassVar[str] = "order"
+    CONVERT: ClassVar[Mapping[str, take.Convert]] = _OWNED | {
+        "instrument": take.required,
+        "side": take.choice(*SIDES),
+        "quantity": take.positive,
+        "kind": take.choice(*ORDER_KINDS),
+        "client_order_id": take.text,
+        "venue": take.text,
+        "limit_price": take.optional(take.not_negative),
+        "stop_price": take.optional(take.not_negative),
+        "trail_amount": take.optional(take.positive),
+        "trail_ratio": take.optional(take.positive),
+        "time_in_force": take.choice("DAY", "GTC", "IOC", "FOK", "GTD"),
+        "expires_at": take.optional(take.moment),
+        "reduce_only": take.flag,
+        "group_id": take.text,
+        "signal_id": take.text,
+        "leg": take.choice("", "long", "short"),
+        "close_reason": take.choice(*CLOSE_REASONS),
+    }
+
+    instrument: str
+    side: str
+    quantity: Decimal
+    kind: str = "market"
+    client_order_id: str = ""
+    account: str = "main"
+    strategy: str = ""
+    occurred_at: datetime | None = None
+    occurred_ns: int | None = None
+    venue: str = ""
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail_amount: Decimal | None = None
+    trail_ratio: Decimal | None = None
+    time_in_force: str = "GTC"
+    expires_at: datetime | None = None
+    reduce_only: bool = False
+    group_id: str = ""
+    signal_id: str = ""
+    leg: str = ""
+    close_reason: str = ""
+    note: str = ""
+    tags: tuple[str, ...] = ()
+    raw: dict[str, Any] = _raw()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderUpdate(Fact):
+    """What the venue, or we, say of an order.
+
+    ``filled`` is the venue's cumulative quantity; it never makes a fill. Identity: (account,
+    client_order_id, status, filled, occurred_at when given).
+    """
+
+    KIND: ClassVar[str] = "order_update"
+    CONVERT: ClassVar[Mapping[str, take.Convert]] = _COMMON | {
+        "client_order_id": take.required,
+        "status": take.choice(*ORDER_STATUSES),
+        "venue_order_id": take.text,
+        "reason": take.note,
+        "filled": take.optional(take.not_negative),
+    }
+
+    client_order_id: str
+    status: str
+    account: str = "main"
+    venue_order_id: str = ""
+    reason: str = ""
+    filled: Decimal | None = None
+    occurred_at: datetime | None = None
+    occurred_ns: int | None = None
+    note: str = ""
+    tags: tuple[str, ...] = ()
+    raw: dict[str, Any] = _raw()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal(Fact):
+    """What a strategy saw and would like to do. Identity: (account, signal_id), made when missing.
+
+    ``price``, ``stop_loss`` and ``take_profit`` are per unit; ``confidence`` is between 0 and 1.
+    """
+
+    KIND: ClassVar[str] = "signal"
+    CONVERT: ClassVar[Mapping[str, take.Convert]] = _OWNED | {
+        "signal_id": take.text,
+        "instrument": take.required,
+        "action": take.choice(*SIDES),
+        "price": take.optional(take.not_negative),
+        "stop_loss": take.optional(take.not_negative),
+        "take_profit": take.optional(take.not_negative),
+        "confidence": take.optional(take.not_negative),
+        "timeframe": take.text,
+        "confluences": take.tags,
+        "expires_at": take.optional(take.moment),
+    }
+
+    instrument: str
+    action: str
+    signal_id: str = ""
+    account: str = "main"
+    strategy: str = ""
+    price: Decimal | None = None
+    stop_loss: Decimal | None = None
+    take_profit: Decimal | None = None
+    confidence: Decimal | None = None
+    timeframe: str = ""
+    confluences: tuple[str, ...] = ()
+    expires_at: datetime | None = None
+    occurred_at: datetime | None = None
+    occurred_ns: int | None = None
+    note: str = ""
+    tags: tuple[str, ...] = ()
+    raw: dict[str, Any] = _raw()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalUpdate(Fact):
+    """A signal's new status. Identity: (account, signal_id, status, occurred_at when given)."""
+
+    KIND: ClassVar[str] = "signal_update"
+    CONVERT: ClassVar[Mapping[str, take.Convert]] = _COMMON | {
+        "signal_id": take.required,
+        "status": take.choice(*SIGNAL_STATUSES),
+        "reason": take.note,
+    }
+
+    signal_id: str
+    status: str
+    account: str = "main"
+    reason: str = ""
+    occurred_at: datetime | None = None
+    occurred_ns: int | None = None
+    note: str = ""
+    tags: tuple[str, ...] = ()
+    raw: dict[str, Any] = _raw()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer(Fact):
+    """Something moved between accounts, or in from or out to the world. Identity: transfer_id.
+
+    ``amount`` above 0, in units of ``asset``. An empty account is outside. With ``instrument`` the position
+    in it, its cost and its lots go along; without it only the balance moves. ``received_at`` empty on a
+    transfer between own accounts: in transit. ``price`` is the cost per unit of what comes from outside.
+    """
+
+    KIND: ClassVar[str] = "transfer"
+    CONVERT: ClassVar[Mapping[str, take.Convert]] = {
+        "transfer_id": take.text,
+        "asset": take.required,
+        "amount": take.positive,
+        "from_account": take.text,
+        "to_account": take.text,
+        "instrument": take.optional(take.required),
+        "strategy": take.text,
+        "price": take.optional(take.not_negative),
+        "fee": take.optional(number),
+        "fee_currency": take.optional(take.required),
+        "received_at": take.optional(take.moment),
+        "note": take.note,
+        "tags": take.tags,
+        "raw": take.raw,
+    }
+
+    asset: str
+    amount: Decimal
+    from_account: str = ""
+    to_account: str = ""
+    transfer_id: str = ""
+    instrument: str | None = None
+    strategy: str = ""
+    price: Decimal | None = None
+    fee: Decimal | None = None
+    fee_currency: str | None = None
+    occurred_at: datetime | None = None
+    occurred_ns: int | None = None
+    received_at: datetime | None = None
+    note: str = ""
+    tags: tuple[str, ...] = ()
+    raw: dict[str, Any] = _raw()
+
+    def __post_init__(self) -> None:
+        Fact.__post_init__(self)
+        if self.from_account == self.to_account:
+            msg = "from_account and to_account are the same; leave one empty for the world outside"
+            raise InputError(msg, field="to_account", value=self.to_account)
+
+    @property
+    def account(self) -> str:
+        """The account it is filed under: the one it leaves, else the one it reaches."""
+        return self.from_account or self.to_account
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CashMovement(Fact):
+    """Money in (+) or out (-) that is no fill, transfer or funding. Identity: (account, movement_id).
+
+    With ``instrument`` it belongs to that position's P&L. A ``dividend`` with the instrument is the total the
+    broker paid, and replaces what was computed.
+    """
+
+    KIND: ClassVar[str] = "cash_movement"
+    CONVERT: ClassVar[Mapping[str, take.Convert]] = _OWNED | {
+        "movement_id": take.text,
+        "currency": take.required,
+        "amount": take.not_zero,
+        "kind": take.choice("interest", "borrow_fee", "dividend", "tax", "fee", "rebate", "reward", "adjustment"),
+        "instrument": take.optional(take.required),
+        "leg": take.choice("", "long", "short"),
+    }
+
+    currency: str
+    amount: Decimal
+    kind: str = "adjustment"
+    movement_id: str = ""
+    account: str = "main"
+    strategy: str = ""
+    instrument: str | None = None
+    leg: str = ""
+    occurred_at: datetime | None = None
+    occurred_ns: int | None = None
+    note: str = ""
+    tags: tuple[str, ...] = ()
+    raw: dict[str, Any] = _raw()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FundingPayment(Fact):
+    """Funding received (+) or paid (-) on a contract. Identity: (account, funding_id).
+
+    ``strategy`` None: split over the strategies by signed quantity, the last digit to the largest; with a
+    net of zero it goes to the unnamed strategy. ``currency`` None is the settlement currency.
+    """
+
+    KIND: ClassVar[str] = "funding"
+    CONVERT: ClassVar[Mapping[str, take.Convert]] = _COMMON | {
+        "funding_id": take.text,
+        "instrument": take.required,
+        "amount": take.not_zero,
+        "currency": take.optional(take.required),
+        "strategy": take.optional(take.text),
+        "leg": take.choice("", "long", "short"),
+    }
+
+    instrument: str
+    amount: Decimal
+    funding_id: str = ""
+    currency: str | None = None
+    account: str = "main"
+    strategy: str | None = None
+    leg: str = ""
+    occurred_at: datetime | None = None
+    occurred_ns: int | None = None
+    note: str = ""
+    tags: tuple[str, ...] = ()
+    raw: dict[str, Any] = _raw()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorporateAction(Fact):
+    """A split, dividend or symbol change of a share held in an account.
+
+    Identity: (account, instrument, kind, effective day, action_id). It folds before every other fact of
+    ``effective_on``. A split gives ``numerator`` new units for ``denominator`` old ones; ``cash_in_lieu`` is
+    the total the broker paid for the fraction. A dividend pays ``amount`` per unit held.
+    """
+
+    KIND: ClassVar[str] = "corporate_action"
+    CONVERT: ClassVar[Mapping[str, take.Convert]] = _COMMON | {
+        "instrument": take.required,
+        "kind": take.choice("split", "dividend", "symbol_change"),
+        "action_id": take.text,
+        "effective_on": take.optional(take.day),
+        "numerator": take.optional(take.count),
+        "denominator": take.optional(take.count),
+        "amount": take.optional(take.positive),
+        "currency": take.optional(take.required),
+        "paid_at": take.optional(take.moment),
+        "new_symbol": take.text,
+        "cash_in_lieu": take.optional(take.not_negative),
+    }
+
+    instrument: str
+    kind: str
+    action_id: str = ""
+    account: str = "main"
+    occurred_at: datetime | None = None
+    occurred_ns: int | None = None
+    effective_on: date | None = None
+    numerator: int | None = None
+    denominator: int | None = None
+    amount: Decimal | None = None
+    currency: str | None = None
+    paid_at: datetime | None = None
+    new_symbol: str = ""
+    cash_in_lieu: Decimal | None = None
+    note: str = ""
+    tags: tuple[str, ...] = ()
+    raw: dict[str, Any] = _raw()
+
+    def __post_init__(self) -> None:
+        Fact.__post_init__(self)
+        needs = {
+            "split": ("numerator", "denominator"),
+            "dividend": ("amount",),
+            "symbol_change": ("new_symbol",),
+        }
+        for name in needs[self.kind]:
+            if not getattr(self, name):
+                msg = f"{name}: is missing; a {self.kind} needs it"
+                raise InputError(msg, field=name)
+        if self.new_symbol and self.new_symbol == self.instrument:
+            msg = f"new_symbol: {self.new_symbol!r} is the symbol it has already"
+            raise InputError(msg, field="new_symbol")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpeningBalance(Fact):
+    """What was there before the book began. Identity: (account, balance_id).
+
+    Either ``currency`` and ``amount``, or ``instrument`` with a signed ``quantity`` and its ``price`` per
+    unit. Price None: the cost is not known, and gains on it stay unvalued.
+    """
+
+    KIND: ClassVar[str] = "opening_balance"
+    CONVERT: ClassVar[Mapping[str, take.Convert]] = _OWNED | {
+        "balance_id": take.text,
+        "currency": take.optional(take.required),
+        "amount": take.optional(number),
+        "instrument": take.optional(take.required),
+        "quantity": take.optional(take.not_zero),
+        "price": take.optional(take.not_negative),
+        "leg": take.choice("", "long", "short"),
+    }
+
+    balance_id: str = ""
+    currency: str | None = None
+    amount: Decimal | None = None
+    instrument: str | None = None
+    quantity: Decimal | None = None
+    price: Decimal | None = None
+    leg: str = ""
+    account: str = "main"
+    strategy: str = ""
+    occurred_at: datetime | None = None
+    occurred_ns: int | None = None
+    note: str = ""
+    tags: tuple[str, ...] = ()
+    raw: dict[str, Any] = _raw()
+
+    def __post_init__(self) -> None:
+        Fact.__post_init__(self)
+        cash = self.currency is not None and self.amount is not None
+        units = self.instrument is not None and self.quantity is not None
+        mixed = self.currency is not None and self.instrument is not None
+        if cash == units or mixed:
+            msg = "an opening balance is currency and amount, or instrument and quantity (and price, when known)"
+            raise InputError(msg, field="currency")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement(Fact):
+    """A contract ended at ``price``: every position in it, in this account, closes there.
+
+    Identity: (account, settlement_id). ``price`` is per unit in the quote currency; 0 for an option that
+    expires worthless.
+    """
+
+    KIND: ClassVar[str] = "settlement"
+    CONVERT: ClassVar[Mapping[str, take.Convert]] = _COMMON | {
+        "settlement_id": take.text,
+        "instrument": take.required,
+        "price": take.not_negative,
+        "kind": take.choice("expiry", "exercise", "assignment", "delivery"),
+    }
+
+    instrument: str
+    price: Decimal
+    kind: str = "expiry"
+    settlement_id: str = ""
+    account: str = "main"
+    occurred_at: datetime | None = None
+    occurred_ns: int | None = None
+    note: str = ""
+    tags: tuple[str, ...] = ()
+    raw: dict[str, Any] = _raw()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reassign(Fact):
+    """Quantity moved from one strategy to another in the same account. Identity: (account, reassign_id).
+
+    ``quantity`` above 0, in the direction held. ``price`` None: at average cost, nothing is realized; with a
+    price the giving strategy realizes against it and the taking one begins there.
+    """
+
+    KIND: ClassVar[str] = "reassign"
+    CONVERT: ClassVar[Mapping[str, take.Convert]] = _COMMON | {
+        "reassign_id": take.text,
+        "instrument": take.required,
+        "quantity": take.positive,
+        "from_strategy": take.text,
+        "to_strategy": take.text,
+        "price": take.optional(take.not_negative),
+        "leg": take.choice("", "long", "short"),
+        "reason": take.note,
+    }
+
+    instrument: str
+    quantity: Decimal
+    from_strategy: str
+    to_strategy: str
+    price: Decimal | None = None
+    reason: str = ""
+    reassign_id: str = ""
+    leg: str = ""
+    account: str = "main"
+    occurred_at: datetime | None = None
+    occurred_ns: int | None = None
+    note: str = ""
+    tags: tuple[str, ...] = ()
+    raw: dict[str, Any] = _raw()
+
+    def __post_init__(self) -> None:
+        Fact.__post_init__(self)
+        if self.from_strategy == self.to_strategy:
+            msg = "from_strategy and to_strategy are the same"
+            raise InputError(msg, field="to_strategy", value=self.to_strategy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate(Fact):
+    """A published exchange rate: units of ``quote`` for one ``base``. Identity: all but the price."""
+
+    KIND: ClassVar[str] = "rate"
+    CONVERT: ClassVar[Mapping[str, take.Convert]] = {
+        "base": take.required,
+        "quote": take.required,
+        "price": take.positive,
+        "source": take.text,
+    }
+
+    base: str
+    quote: str
+    price: Decimal
+    occurred_at: datetime | None = None
+    occurred_ns: int | None = None
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        Fact.__post_init__(self)
+        if self.base == self.quote:
+            msg = f"base and quote are both {self.base}"
+            raise InputError(msg, field="quote", value=self.quote)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instrument(Fact):
+    """What is traded. Identity: symbol. Other content is a new definition, and restates.
+
+    ``contract_size`` is base units (linear) or quote units (inverse) per contract; ``tick_size`` the price
+    step, ``lot_size`` the quantity step; ``min_notional`` and ``strike`` in the quote currency.
+    """
+
+    KIND: ClassVar[str] = "instrument"
+    CONVERT: ClassVar[Mapping[str, take.Convert]] = {
+        "symbol": take.required,
+        "kind": take.choice("spot", "equity", "fx", "future", "perpetual", "option"),
+        "base": take.text,
+        "quote": take.text,
+        "settle": take.text,
+        "contract_size": take.positive,
+        "tick_size": take.optional(take.positive),
+        "lot_size": take.optional(take.positive),
+        "min_notional": take.optional(take.not_negative),
+        "expires_at": take.optional(take.moment),
+        "strike": take.optional(take.not_negative),
+        "option_kind": take.choice("", "call", "put"),
+    }
+
+    symbol: str
+    kind: str = "spot"
+    base: str = ""
+    quote: str = ""
+    settle: str = ""
+    contract_size: Decimal = Decimal(1)
+    tick_size: Decimal | None = None
+    lot_size: Decimal | None = None
+    min_notional: Decimal | None = None
+    expires_at: datetime | None = None
+    strike: Decimal | None = None
+    option_kind: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account(Fact):
+    """One account at one venue. Identity: name. Other content is a new definition, and restates.
+
+    ``currency`` is the one its equities settle in. ``mode`` hedging keeps long and short legs apart.
+    """
+
+    KIND: ClassVar[str] = "account"
+    CONVERT: ClassVar[Mapping[str, take.Convert]] = {
+        "name": take.required,
+        "venue": take.text,
+        "currency": take.required,
+        "mode": take.choice("netting", "hedging"),
+        "kind": take.choice("live", "paper"),
+    }
+
+    name: str
+    venue: str = ""
+    currency: str = "USD"
+    mode: str = "netting"
+    kind: str = "live"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookSettings(Fact):
+    """The book's own currency and day. Other content is a new definition, and restates.
+
+    ``zone`` is an IANA name, ``rolls_at`` the local time at which a day ends, as HH:MM.
+    """
+
+    KIND: ClassVar[str] = "settings"
+    CONVERT: ClassVar[Mapping[str, take.Convert]] = {
+        "base_currency": take.required,
+        "zone": take.required,
+        "rolls_at": take.required,
+    }
+
+    base_currency: str = "USD"
+    zone: str = "UTC"
+    rolls_at: str = "00:00"
+
+
+AnyFact = (
+    Fill
+    | Order
+    | OrderUpdate
+    | Signal
+    | SignalUpdate
+    | Transfer
+    | CashMovement
+    | FundingPayment
+    | CorporateAction
+    | OpeningBalance
+    | Settlement
+    | Reassign
+    | Rate
+    | Instrument
+    | Account
+    | BookSettings
+)
+
+FACTS: dict[str, type[Any]] = {
+    kind.KIND: kind
+    for kind in (
+        Fill,
+        Order,
+        OrderUpdate,
+        Signal,
+        SignalUpdate,
+        Transfer,
+        CashMovement,
+        FundingPayment,
+        CorporateAction,
+        OpeningBalance,
+        Settlement,
+        Reassign,
+        Rate,
+        Instrument,
+        Account,
+        BookSettings,
+    )
+}
+"""Every kind of fact by its name, which is also its name on the command line."""

@@ -1,0 +1,340 @@
+"""How values of the domain look as plain data: what the log keeps and JSON shows.
+
+Numbers are text in plain notation, times RFC 3339 text in facts and nanoseconds in states, and what is at
+its default is left out. Every shape reads back to an equal value.
+"""
+
+from dataclasses import fields
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from onebook.domain import facts, times
+from onebook.domain.holdings import ClosedTrip, Holding, Receivable, Trip
+from onebook.domain.movements import Movement, Valuation
+from onebook.domain.numbers import ONE, plain
+
+Data = dict[str, Any]
+
+_UNSAVED = frozenset({"occurred_at", "occurred_ns"})
+_FILL_NUMBERS = ("quantity", "price", "fee")
+_FILL_TEXTS = (
+    "side",
+    "venue",
+    "venue_fill_id",
+    "venue_order_id",
+    "client_fill_id",
+    "client_order_id",
+    "signal_id",
+    "leg",
+    "fee_currency",
+    "liquidity",
+    "close_reason",
+    "note",
+)
+
+
+def plain_value(value: Any) -> Any:
+    """Return a field's value as plain data."""
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, datetime):
+        return times.to_text(times.from_datetime("", value))
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, tuple):
+        return [plain_value(item) for item in value]
+    return value
+
+
+# ---- facts ----
+
+
+def fact_data(fact: Any) -> Data:
+    """Return a fact without its time (and a fill without what its envelope says)."""
+    if type(fact) is facts.Fill:
+        return _fill_data(fact)
+    data = {}
+    for item in fields(fact):
+        if item.name in _UNSAVED:
+            continue
+        value = getattr(fact, item.name)
+        if item.name == "raw":
+            if value:
+                data["raw"] = value
+        elif value != item.default:
+            data[item.name] = plain_value(value)
+    return data
+
+
+def _fill_data(fill: facts.Fill) -> Data:
+    data: Data = {"side": fill.side, "quantity": plain(fill.quantity), "price": plain(fill.price)}
+    if fill.fee is not None:
+        data["fee"] = plain(fill.fee)
+    for name in _FILL_TEXTS[1:]:
+        value = getattr(fill, name)
+        if value:
+            data[name] = value
+    if fill.tags:
+        data["tags"] = list(fill.tags)
+    if fill.raw:
+        data["raw"] = fill.raw
+    return data
+
+
+def fact_from(kind: str, data: Data, *, account: str, instrument: str, strategy: str, occurred_ns: int) -> Any:
+    """Return the fact that this data was made from; keys that are no field of it are left aside."""
+    if kind == "fill":
+        return _fill_from(data, account, instrument, strategy, occurred_ns)
+    known = facts.FACTS[kind]
+    names = known.__dataclass_fields__
+    given = {name: value for name, value in data.items() if name in names}
+    if "occurred_ns" in names:
+        given["occurred_ns"] = occurred_ns
+    return known(**given)
+
+
+def _fill_from(data: Data, account: str, instrument: str, strategy: str, occurred_ns: int) -> facts.Fill:
+    """Build a fill from the log without checking it again: it was checked when it was made."""
+    fill = object.__new__(facts.Fill)
+    put = object.__setattr__
+    get = data.get
+    put(fill, "instrument", instrument)
+    put(fill, "account", account)
+    put(fill, "strategy", strategy)
+    put(fill, "occurred_ns", occurred_ns)
+    put(fill, "occurred_at", times.to_datetime(occurred_ns))
+    put(fill, "quantity", Decimal(data["quantity"]))
+    put(fill, "price", Decimal(data["price"]))
+    fee = get("fee")
+    put(fill, "fee", None if fee is None else Decimal(fee))
+    for name in _FILL_TEXTS:
+        put(fill, name, get(name, ""))
+    put(fill, "fee_currency", get("fee_currency"))
+    put(fill, "tags", tuple(get("tags", ())))
+    put(fill, "raw", get("raw", {}))
+    return fill
+
+
+# ---- states ----
+
+_HOLDING_NUMBERS = {
+    "quantity": "quantity",
+    "cost": "cost_basis",
+    "unbased": "unbased",
+    "gross": "realized_pnl_gross",
+    "fees": "fees",
+    "fees_in_base": "fees_in_base",
+    "funding": "funding",
+    "income": "income",
+    "adjusted": "adjusted",
+    "cash": "cash",
+    "foreign": "foreign",
+    "opening": "opening",
+    "transfers": "transfers",
+    "realized_base": "realized_base",
+    "realized_missing": "realized_missing",
+    "opening_base": "opening_base",
+    "opening_missing": "opening_missing",
+    "transfers_base": "transfers_base",
+    "transfers_missing": "transfers_missing",
+}
+
+
+def holding_data(holding: Holding) -> Data:
+    """Return a position's state; ``strategy`` stands in the envelope, the order in its row."""
+    data: Data = {}
+    for name, shown in _HOLDING_NUMBERS.items():
+        value = getattr(holding, name)
+        if value:
+            data[shown] = plain(value)
+    if holding.leg:
+        data["leg"] = holding.leg
+    for name in ("highest", "lowest"):
+        value = getattr(holding, name)
+        if value is not None:
+            data[name] = plain(value)
+    if holding.opened_ns is not None:
+        data["opened_ns"] = holding.opened_ns
+    data["updated_ns"] = holding.updated_ns
+    data["sequence"] = holding.sequence
+    if holding.flags:
+        data["flags"] = holding.flags
+    if holding.trip is not None:
+        data["trip"] = trip_data(holding.trip)
+    for name in ("unvalued", "other_cash"):
+        amounts = getattr(holding, name)
+        if amounts:
+            data[name] = {currency: plain(amount) for currency, amount in amounts.items()}
+    if holding.receivables:
+        data["receivables"] = [
+            [due.reference, plain(due.amount), due.currency, due.paid_ns] for due in holding.receivables
+        ]
+    return data
+
+
+def holding_from(data: Data, strategy: str, last: Any) -> Holding:
+    """Return the state that this data was made from."""
+    holding = Holding(strategy, data.get("leg", ""))
+    for name, shown in _HOLDING_NUMBERS.items():
+        value = data.get(shown)
+        if value is not None:
+            setattr(holding, name, Decimal(value))
+    for name in ("highest", "lowest"):
+        value = data.get(name)
+        if value is not None:
+            setattr(holding, name, Decimal(value))
+    holding.opened_ns = data.get("opened_ns")
+    holding.updated_ns = data["updated_ns"]
+    holding.sequence = data["sequence"]
+    holding.flags = data.get("flags", 0)
+    if "trip" in data:
+        holding.trip = trip_from(data["trip"])
+    for name in ("unvalued", "other_cash"):
+        if name in data:
+            setattr(holding, name, {currency: Decimal(amount) for currency, amount in data[name].items()})
+    if "receivables" in data:
+        holding.receivables = tuple(
+            Receivable(reference, Decimal(amount), currency, paid)
+            for reference, amount, currency, paid in data["receivables"]
+        )
+    holding.last = tuple(last)
+    return holding
+
+
+_TRIP_NUMBERS = (
+    "largest",
+    "entry_quantity",
+    "entry_value",
+    "exit_quantity",
+    "exit_value",
+    "gross",
+    "fees",
+    "funding",
+    "income",
+)
+
+
+def trip_data(trip: Trip) -> list[Any]:
+    """Return an open round trip as a list: id, opened, direction, nine numbers, signal."""
+    return [
+        trip.id,
+        trip.opened_ns,
+        trip.direction,
+        *(plain(getattr(trip, name)) for name in _TRIP_NUMBERS),
+        trip.signal_id,
+    ]
+
+
+def trip_from(data: list[Any]) -> Trip:
+    """Return the round trip that this list was made from."""
+    trip = Trip(data[0], data[1], data[2], signal_id=data[12])
+    for name, text in zip(_TRIP_NUMBERS, data[3:12], strict=True):
+        setattr(trip, name, Decimal(text))
+    return trip
+
+
+_CLOSED_NUMBERS = ("quantity", *_TRIP_NUMBERS[1:])
+
+
+def closed_trip_data(trip: ClosedTrip) -> Data:
+    """Return an ended round trip, without what stands in the columns of its row."""
+    data: Data = {"direction": trip.direction}
+    for name in _CLOSED_NUMBERS:
+        data[name] = plain(getattr(trip, name))
+    for name in ("close_reason", "signal_id"):
+        if getattr(trip, name):
+            data[name] = getattr(trip, name)
+    for name in ("highest", "lowest"):
+        value = getattr(trip, name)
+        if value is not None:
+            data[name] = plain(value)
+    data["last"] = list(trip.last)
+    return data
+
+
+def closed_trip_from(data: Data, row: tuple[int, str, str, int, int]) -> ClosedTrip:
+    """Return the round trip of a row: (id, strategy, leg, opened_ns, closed_ns) and its data."""
+    trip_id, strategy, leg, opened_ns, closed_ns = row
+    numbers = {name: Decimal(data[name]) for name in _CLOSED_NUMBERS}
+    highest, lowest = data.get("highest"), data.get("lowest")
+    return ClosedTrip(
+        id=trip_id,
+        strategy=strategy,
+        leg=leg,
+        direction=data["direction"],
+        opened_ns=opened_ns,
+        closed_ns=closed_ns,
+        close_reason=data.get("close_reason", ""),
+        signal_id=data.get("signal_id", ""),
+        highest=None if highest is None else Decimal(highest),
+        lowest=None if lowest is None else Decimal(lowest),
+        last=tuple(data["last"]),
+        **numbers,
+    )
+
+
+# ---- movements ----
+
+_MOVEMENT_NUMBERS = ("amount", "cash_in_lieu", "unbased", "high", "low")
+_MOVEMENT_TEXTS = ("currency", "to_strategy", "to_account", "category", "signal_id", "close_reason")
+
+
+def valuation_data(rate: Valuation) -> list[Any]:
+    """Return a used rate as a list: times, over, at, source."""
+    return [plain(rate.times), plain(rate.over), rate.at, rate.source]
+
+
+def valuation_from(data: list[Any]) -> Valuation:
+    """Return the rate that this list was made from."""
+    return Valuation(Decimal(data[0]), ONE if data[1] == "1" else Decimal(data[1]), data[2], data[3])
+
+
+def movement_data(movement: Movement) -> Data | None:
+    """Return what of a movement does not stand in the columns of its row; None when there is nothing."""
+    data: Data = {}
+    for name in _MOVEMENT_NUMBERS:
+        value = getattr(movement, name)
+        if value is not None:
+            data[name] = plain(value)
+    for name in _MOVEMENT_TEXTS:
+        value = getattr(movement, name)
+        if value:
+            data[name] = value
+    if movement.strategy is None:
+        data["shared"] = True
+    if movement.numerator != 1 or movement.denominator != 1:
+        data["ratio"] = [movement.numerator, movement.denominator]
+    if movement.paid_ns is not None:
+        data["paid_ns"] = movement.paid_ns
+    if movement.worth is not None:
+        data["worth"] = valuation_data(movement.worth)
+    if movement.base is not None:
+        data["base"] = valuation_data(movement.base)
+    if movement.ahead:
+        data["ahead"] = True
+    if movement.flags:
+        data["flags"] = movement.flags
+    return data or None
+
+
+def movement_extra(movement: Movement, data: Data) -> Movement:
+    """Put back what :func:`movement_data` took; the same movement is returned."""
+    for name in _MOVEMENT_NUMBERS:
+        if name in data:
+            setattr(movement, name, Decimal(data[name]))
+    for name in _MOVEMENT_TEXTS:
+        if name in data:
+            setattr(movement, name, data[name])
+    if data.get("shared"):
+        movement.strategy = None
+    if "ratio" in data:
+        movement.numerator, movement.denominator = data["ratio"]
+    movement.paid_ns = data.get("paid_ns")
+    if "worth" in data:
+        movement.worth = valuation_from(data["worth"])
+    if "base" in data:
+        movement.base = valuation_from(data["base"])
+    movement.ahead = data.get("ahead", False)
+    movement.flags = data.get("flags", 0)
+    return movement

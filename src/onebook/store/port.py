@@ -1,0 +1,210 @@
+"""The port: what a book asks of the place it is kept in. SQLite and memory answer alike.
+
+Rows are plain tuples in the order of their tables' columns; states travel as JSON text. A movement, record,
+round trip or fold point is never overwritten: a newer version closes it with the sequence that replaced it
+(``known_until``), so that every read can be made as of a sequence. ``known`` None means now.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+Row = tuple[Any, ...]
+Order = tuple[int, int, str, int, int]
+Head = tuple[int, bytes]
+"""(sequence of the newest entry, its hash); (0, 32 zero bytes) for an empty log."""
+
+GENESIS: Head = (0, bytes(32))
+
+
+@dataclass(slots=True)
+class Batch:
+    """Everything one transaction writes.
+
+    ``entries`` (sequence, body, hash) · ``identities`` (scope, id, sequence, ordinal) · ``ledgers``
+    (id, account, instrument, kind) · ``movements`` and ``movement_ends`` · ``positions`` · ``trips`` and
+    ``trip_ends`` · ``points`` and ``point_ends`` · ``days`` · ``records`` · ``tally`` (name, count to add) ·
+    ``marks`` (instrument, price, at_ns, source, written_ns) · ``mark_samples`` (instrument, minute, price,
+    at_ns): see ``sqlite/writes.sql`` for the columns.
+    """
+
+    entries: list[Row] = field(default_factory=list)
+    identities: list[Row] = field(default_factory=list)
+    ledgers: list[Row] = field(default_factory=list)
+    movements: list[Row] = field(default_factory=list)
+    movement_ends: list[Row] = field(default_factory=list)
+    positions: list[Row] = field(default_factory=list)
+    trips: list[Row] = field(default_factory=list)
+    trip_ends: list[Row] = field(default_factory=list)
+    points: list[Row] = field(default_factory=list)
+    point_ends: list[Row] = field(default_factory=list)
+    days: list[Row] = field(default_factory=list)
+    record_ends: list[Row] = field(default_factory=list)
+    records: list[Row] = field(default_factory=list)
+    rates: list[Row] = field(default_factory=list)
+    tally: list[Row] = field(default_factory=list)
+
+    def clear(self) -> None:
+        """Forget all rows."""
+        for name in TABLES:
+            getattr(self, name).clear()
+
+
+TABLES = (
+    "entries",
+    "identities",
+    "ledgers",
+    "movement_ends",
+    "movements",
+    "positions",
+    "trip_ends",
+    "trips",
+    "point_ends",
+    "points",
+    "days",
+    "record_ends",
+    "records",
+    "rates",
+    "tally",
+)
+"""The parts of a batch in the order in which they are written."""
+
+
+class Reader(Protocol):
+    """Reads. Each call sees one consistent state; long answers come in pages."""
+
+    def head(self) -> Head:
+        """Return the newest entry's sequence and hash."""
+
+    def entries(self, after: int, limit: int) -> list[Row]:
+        """Return (sequence, body, hash) of the entries after a sequence, at most so many."""
+
+    def entry(self, sequence: int) -> Row | None:
+        """Return (sequence, body, hash) of one entry."""
+
+    def scope(self, name: str) -> int | None:
+        """Return the number of an identity space, if it has one."""
+
+    def identities(self, scope: int, key: str, upto: int) -> list[tuple[int, int]]:
+        """Return (sequence, ordinal) of the facts up to a sequence that hold this identity."""
+
+    def ledgers(self) -> list[Row]:
+        """Return (id, account, instrument, kind) of all ledgers."""
+
+    def positions(self, ledger: int | None, *, is_open: bool = False, unvalued: bool = False) -> list[Row]:
+        """Return the position rows at the head: of one ledger or all, the open or the unvalued ones only."""
+
+    def movements(
+        self, ledger: int, after: Order, known: int | None, limit: int, until_ns: int | None = None
+    ) -> list[Row]:
+        """Return the movement rows that stand, after a place and in order, at most so many."""
+
+    def movement(self, ledger: int, order: Order) -> Row | None:
+        """Return the movement row that stands at a place now."""
+
+    def last_movements(self, ledger: int) -> tuple[Order, Order, int]:
+        """Return the newest place, the newest shared one, and how many came after the newest fold point."""
+
+    def point(self, ledger: int, before: Order, known: int | None) -> Row | None:
+        """Return the newest fold point row before a place."""
+
+    def trips(
+        self,
+        ledgers: Sequence[int] | None,
+        since: int | None,
+        until: int | None,
+        after: tuple[int, int] | None,
+        known: int | None,
+        limit: int,
+    ) -> list[Row]:
+        """Return ended round trips by (closed_ns, id)."""
+
+    def days(self, level: int, basis: str, **filters: str | None) -> list[Row]:
+        """Return daily rows of a level and basis; filters: since, until, account, strategy, currency."""
+
+    def day(self, key: Row) -> Row | None:
+        """Return one daily row."""
+
+    def record(self, kind: str, account: str, key: str, known: int | None) -> Row | None:
+        """Return one record row."""
+
+    def records(self, kind: str, known: int | None, after: tuple[int, str, str], limit: int) -> list[Row]:
+        """Return record rows of a kind by (occurred_ns, account, id)."""
+
+    def open_orders(self, account: str, instrument: str) -> list[Row]:
+        """Return the order rows of an instrument whose status is not an end."""
+
+    def rate(self, base: str, quote: str, at: int, oldest: int, known: int | None) -> Row | None:
+        """Return (price, at_ns, source) of the newest rate of a pair in a span."""
+
+    def rate_pairs(self, known: int | None) -> list[Row]:
+        """Return all pairs that have rates."""
+
+    def about(self) -> dict[str, str]:
+        """Return what is kept about this book's place."""
+
+    def tally(self) -> dict[str, int]:
+        """Return the book's counters."""
+
+    def marks(self) -> list[Row]:
+        """Return (instrument, price, at_ns, source, written_ns) of the newest marks."""
+
+    def mark_at(self, instrument: str, at_ns: int) -> Row | None:
+        """Return (price, at_ns) of the newest sample at or before a moment."""
+
+
+class Store(Reader, Protocol):
+    """A book's place. One writer at a time, in this process and among all."""
+
+    url: str
+    read_only: bool
+
+    def reading(self) -> AbstractContextManager[Reader]:
+        """Lend a reader for one short read."""
+
+    def begin(self) -> None:
+        """Begin a write transaction, waiting for other processes no longer than allowed.
+
+        Raises:
+            StoreBusy: the wait was longer.
+        """
+
+    def write(self, batch: Batch) -> None:
+        """Write rows inside the transaction."""
+
+    def new_scope(self, name: str) -> int:
+        """Give an identity space a number, inside the transaction."""
+
+    def commit(self) -> None:
+        """Make it durable."""
+
+    def rollback(self) -> None:
+        """Forget what was written since begin."""
+
+    def put_marks(self, marks: Iterable[Row], samples: Iterable[Row]) -> None:
+        """Write marks, in a transaction of their own that nobody waits for."""
+
+    def wipe_models(self) -> None:
+        """Empty every read model, inside the transaction; the log stays."""
+
+    def wipe_days(self) -> None:
+        """Empty the daily rows, inside the transaction."""
+
+    def put_about(self, name: str, value: str) -> None:
+        """Keep something about this place, inside the transaction."""
+
+    def changed(self) -> int:
+        """Return a number that differs when another connection has written."""
+
+    def backup(self, path: str) -> None:
+        """Write a consistent copy to a new file."""
+
+    def query(self, sql: str, params: Sequence[Any] = ()) -> tuple[list[str], Iterator[Row]]:
+        """Run read-only SQL: column names and rows."""
+
+    def digest_rows(self, table: str) -> Iterator[Row]:
+        """Return all rows of a read model, for comparison."""
+
+    def close(self) -> None:
+        """Give everything back. Further calls raise StoreClosed."""

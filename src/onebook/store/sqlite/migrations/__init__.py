@@ -1,0 +1,1 @@
+"""Schema steps, numbered; each runs once, in order."""
