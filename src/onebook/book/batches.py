@@ -1,8 +1,12 @@
 """Outcomes as receipts and reports."""
 
-from onebook.book.commit import Outcome
+from dataclasses import dataclass, field
+
+from onebook.book.commit import Outcome, Request
 from onebook.book.receipts import Receipt
 from onebook.domain.reports import BatchReport, Refusal
+from onebook.domain.state import Decision, Stamp
+from onebook.errors import BookError
 
 
 def receipt_of(outcome: Outcome) -> Receipt:
@@ -15,38 +19,41 @@ def receipt_of(outcome: Outcome) -> Receipt:
     return Receipt(decision.status, sequence, decision.identity, decision, stamp)
 
 
-class BatchTally:
-    """Counts outcomes into a report."""
+@dataclass(slots=True)
+class BatchRequest(Request):
+    """Commands of a batch: counted as they are decided, their decisions are not kept.
 
-    def __init__(self) -> None:
-        self.handled = 0
-        self._counts = {"recorded": 0, "exists": 0, "conflict": 0}
-        self._refused: list[Refusal] = []
-        self._first: int | None = None
-        self._last: int | None = None
+    ``before`` is how many facts of the batch were handed in earlier.
+    """
 
-    def add(self, outcomes: list[Outcome]) -> None:
-        """Count more outcomes, in the order of their facts."""
-        for outcome in outcomes:
-            if outcome.error is not None:
-                self._refused.append(Refusal(index=self.handled, error=outcome.error))  # type: ignore[arg-type]
-            else:
-                decision, stamp = outcome.decision, outcome.stamp
-                assert decision is not None and stamp is not None  # noqa: S101,PT018  as above
-                self._counts[decision.status] += 1
-                if decision.status == "recorded":
-                    if self._first is None:
-                        self._first = stamp.sequence
-                    self._last = stamp.sequence
-            self.handled += 1
+    before: int = 0
+    counts: dict[str, int] = field(default_factory=lambda: {"recorded": 0, "exists": 0, "conflict": 0})
+    refused: list[Refusal] = field(default_factory=list)
+    first: int | None = None
+    last: int | None = None
 
-    def report(self) -> BatchReport:
-        """Return the counts."""
-        return BatchReport(
-            recorded=self._counts["recorded"],
-            exists=self._counts["exists"],
-            conflicts=self._counts["conflict"],
-            refused=tuple(self._refused),
-            first_sequence=self._first,
-            last_sequence=self._last,
-        )
+    def take(self, decision: Decision, stamp: Stamp) -> None:
+        """Count what became of the next command."""
+        self.counts[decision.status] += 1
+        if decision.status == "recorded":
+            if self.first is None:
+                self.first = stamp.sequence
+            self.last = stamp.sequence
+
+    def refuse(self, problem: BookError) -> None:
+        """Keep why the next command was refused."""
+        self.refused.append(Refusal(index=self.before + self.handled, error=problem))
+
+
+def report_of(requests: list[BatchRequest]) -> BatchReport:
+    """Return the report on a batch that went in as several requests."""
+    firsts = [request.first for request in requests if request.first is not None]
+    lasts = [request.last for request in requests if request.last is not None]
+    return BatchReport(
+        recorded=sum(request.counts["recorded"] for request in requests),
+        exists=sum(request.counts["exists"] for request in requests),
+        conflicts=sum(request.counts["conflict"] for request in requests),
+        refused=tuple(refusal for request in requests for refusal in request.refused),
+        first_sequence=min(firsts, default=None),
+        last_sequence=max(lasts, default=None),
+    )

@@ -13,8 +13,10 @@ from time import perf_counter
 
 from onebook.book.installing import BookState
 from onebook.clock import Clock
-from onebook.domain.commands import Command
+from onebook.domain.commands import Command, Record
 from onebook.domain.decide import decide
+from onebook.domain.facts import Fill
+from onebook.domain.identity import fill_scope
 from onebook.domain.state import Decision, Stamp
 from onebook.errors import BookError, StoreClosed, StoreError
 from onebook.store.port import Store
@@ -22,10 +24,8 @@ from onebook.store.port import Store
 HOLD_SECONDS = 0.05
 """How long one transaction takes commands."""
 
-CHECK_EVERY = 64
+CHECK_EVERY = 128
 """Commands between two looks at the clock."""
-
-Observed = tuple[str, str, object]
 
 
 @dataclass(slots=True)
@@ -39,14 +39,23 @@ class Outcome:
 
 @dataclass(slots=True)
 class Request:
-    """Commands of one caller, answered together."""
+    """Commands of one caller, answered together. ``handled`` counts those that were decided."""
 
     commands: Sequence[Command]
     actor: str
     correlation_id: str = ""
     outcomes: list[Outcome] = field(default_factory=list)
+    handled: int = 0
     done: bool = False
     failed: BaseException | None = None
+
+    def take(self, decision: Decision, stamp: Stamp) -> None:
+        """Keep what became of the next command."""
+        self.outcomes.append(Outcome(decision, stamp))
+
+    def refuse(self, problem: BookError) -> None:
+        """Keep why the next command was refused."""
+        self.outcomes.append(Outcome(error=problem))
 
 
 class Committer:
@@ -118,7 +127,7 @@ class Committer:
             return
         self.commits += 1
         for request in taken:
-            if len(request.outcomes) == len(request.commands):
+            if request.handled == len(request.commands):
                 request.done = True
         self._after(self.state.head[0])
 
@@ -137,10 +146,12 @@ class Committer:
 
     def _run(self, request: Request, started: float) -> bool:
         """Decide on a request's commands; False when time ran out before the last one."""
-        state, commands, outcomes = self.state, request.commands, request.outcomes
-        start = len(outcomes)
+        state, commands = self.state, request.commands
+        start = request.handled
         for index in range(start, len(commands)):
             command = commands[index]
+            if (index - start) % CHECK_EVERY == 0 and len(commands) - index > 1:
+                state.ask_ahead(_ids(commands[index : index + CHECK_EVERY]))
             stamp = Stamp(state.head[0] + 1, self._clock(), request.actor, request.correlation_id)
             try:
                 self._before(state, command)
@@ -148,11 +159,13 @@ class Committer:
             except StoreError:
                 raise
             except BookError as problem:
-                outcomes.append(Outcome(error=problem))
+                request.refuse(problem)
+                request.handled += 1
                 continue
             if decision.events:
                 state.install(decision, stamp)
-            outcomes.append(Outcome(decision, stamp))
+            request.take(decision, stamp)
+            request.handled += 1
             if (
                 index % CHECK_EVERY == CHECK_EVERY - 1
                 and perf_counter() - started > HOLD_SECONDS
@@ -175,6 +188,15 @@ class Committer:
     def exclusively(self) -> "_Exclusive":
         """Return a context in which no transaction runs, for rebuild and close."""
         return _Exclusive(self._lock)
+
+
+def _ids(commands: Sequence[Command]) -> list[tuple[str, str]]:
+    """Return the venues' fill ids in commands, with their spaces."""
+    return [
+        (fill_scope(fact.venue, fact.account, fact.instrument), fact.venue_fill_id)
+        for command in commands
+        if type(command) is Record and type(fact := command.fact) is Fill and fact.venue_fill_id
+    ]
 
 
 class _Exclusive:

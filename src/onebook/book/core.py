@@ -10,7 +10,7 @@ from typing import Any
 
 from onebook.book.aio import AsyncDoor
 from onebook.book.asof import AsOf
-from onebook.book.batches import BatchTally, receipt_of
+from onebook.book.batches import BatchRequest, receipt_of, report_of
 from onebook.book.commit import Committer, Request
 from onebook.book.installing import BookState
 from onebook.book.lens import Lens
@@ -33,7 +33,7 @@ from onebook.store.codec import decode_entry
 from onebook.store.port import Store
 from onebook.store.sqlite.store import SqliteStore
 
-CHUNK = 20_000
+CHUNK = 10_000
 POLL_SECONDS = 0.02
 
 
@@ -93,17 +93,18 @@ class Core(Reading):
             facts: any iterable; it is read in pieces.
             progress: called with how many were handled so far.
         """
-        tally = BatchTally()
+        done: list[BatchRequest] = []
+        handled = 0
         source = iter(facts)
-        while True:
-            chunk = list(islice(source, CHUNK))
-            if not chunk:
-                break
-            request = Request([commands.Record(fact) for fact in chunk], self.actor)
-            tally.add(self._committer.submit(request))
+        while chunk := [commands.Record(fact) for fact in islice(source, CHUNK)]:
+            request = BatchRequest(chunk, self.actor, before=handled)
+            self._committer.submit(request)
+            handled += len(chunk)
+            request.commands = ()
+            done.append(request)
             if progress is not None:
-                progress(tally.handled)
-        return tally.report()
+                progress(handled)
+        return report_of(done)
 
     def bust(self, which: int | str, *, reason: str) -> Receipt:
         """Take a fill back: the venue says it never happened.

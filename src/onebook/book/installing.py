@@ -1,5 +1,7 @@
 """Taking decisions over: the entry they append, and the rows that read models gain or close."""
 
+from typing import Any
+
 from onebook.book import rows
 from onebook.book.state import StateReads
 from onebook.domain.cash import Cash, cash_data
@@ -10,7 +12,7 @@ from onebook.domain.numbers import ZERO, add, plain
 from onebook.domain.positions import fold
 from onebook.domain.shapes import holding_data
 from onebook.domain.state import CashLedger, DayDelta, DayKey, Decision, Ledger, Record, Stamp
-from onebook.store.codec import RULES, VERSIONS, EntryBody, EventBody, chained, encode, encode_text
+from onebook.store.codec import RULES, VERSIONS, EntryBody, EventBody, Raw, chained, encode, encode_text
 
 MAX_CACHED_DAYS = 20_000
 _POSITION_EVENTS = frozenset({"position_updated", "position_closed"})
@@ -35,6 +37,7 @@ class BookState(StateReads):
             data = draft.data
             if draft.type in _POSITION_EVENTS:
                 text = encode(data)
+                data_now: Any = Raw(text)
                 place = (
                     draft.account if draft.account is not None else decision.account,
                     draft.instrument if draft.instrument is not None else "",
@@ -42,10 +45,12 @@ class BookState(StateReads):
                     data.get("leg", ""),
                 )
                 states[place] = text.decode()
+            else:
+                data_now = data
             events.append(
                 EventBody(
                     draft.type,
-                    data,
+                    data_now,
                     VERSIONS.get(draft.type, 1),
                     draft.account,
                     draft.instrument,
@@ -237,6 +242,9 @@ class BookState(StateReads):
                 self._days.clear()
         self._store.write(batch)
         batch.clear()
+        for place, found in self._identities.items():
+            if place in self._asked:
+                self._asked[place] += found
         self._identities.clear()
         self._records.clear()
         self._record_rows.clear()

@@ -22,6 +22,7 @@ from onebook.store.port import Row
 def movement_row(ledger: int, movement: Movement) -> Row:
     """Return a movement as a row."""
     data = movement_data(movement)
+    quantity, price, fee = movement.shown or _texts(movement)
     return (
         ledger,
         *movement.order,
@@ -30,11 +31,19 @@ def movement_row(ledger: int, movement: Movement) -> Row:
         movement.strategy or "",
         movement.leg,
         movement.kind,
+        quantity,
+        price,
+        fee,
+        movement.fee_currency,
+        None if data is None else encode_text(data),
+    )
+
+
+def _texts(movement: Movement) -> tuple[str | None, str | None, str | None]:
+    return (
         None if movement.quantity is None else plain(movement.quantity),
         None if movement.price is None else plain(movement.price),
         None if movement.fee is None else plain(movement.fee),
-        movement.fee_currency,
-        None if data is None else encode_text(data),
     )
 
 

@@ -71,6 +71,7 @@ class StateReads:
         self._cash: dict[tuple[str, str], CashLedger] = {}
         self._scopes: dict[str, int] = {}
         self._identities: dict[tuple[str, str], list[tuple[int, int]]] = {}
+        self._asked: dict[tuple[str, str], list[tuple[int, int]]] = {}
         self._records: dict[tuple[str, str, str], Record] = {}
         self._record_rows: dict[tuple[str, str, str], list[Any]] = {}
         self._dirty: dict[tuple[int, str, str], tuple[Holding, str | None]] = {}
@@ -86,6 +87,7 @@ class StateReads:
         self._settings: BookSettings | None = None
         self._calendar: Days | None = None
         self._accounts: dict[str, Account | None] = {}
+        self._venues: dict[str, str] = {}
         self._instruments: dict[str, Instrument | None] = {}
         self._aliases: dict[tuple[str, str], list[str]] | None = None
         self._pairs: set[tuple[str, str]] | None = None
@@ -105,6 +107,7 @@ class StateReads:
     def _catch_up(self) -> None:
         self._ledger_ids = None
         self._identities.clear()
+        self._asked.clear()
         self._records.clear()
         self._days.clear()
         self._pairs = None
@@ -149,6 +152,19 @@ class StateReads:
     def account(self, name: str) -> Account:
         """Return an account's definition, or a plain one."""
         return self.defined_account(name) or Account(name=name)
+
+    def account_venue(self, account: str) -> str:
+        """Return the venue an account is at."""
+        found = self._venues.get(account)
+        if not found:
+            defined = self.defined_account(account)
+            if defined is not None and defined.venue:
+                found = defined.venue
+            else:
+                first = self.record("account_venue", account, "")
+                found = "" if first is None else str(first.body["venue"])
+            self._venues[account] = found
+        return found
 
     def definition(self, symbol: str) -> Instrument | None:
         """Return an instrument's definition."""
@@ -250,6 +266,9 @@ class StateReads:
     def identities(self, scope: str, key: str) -> list[tuple[int, int]]:
         """Return who holds an id."""
         pending = self._identities.get((scope, key))
+        if (scope, key) in self._asked:
+            found = self._asked[scope, key]
+            return sorted({*found, *pending}) if pending else found
         number = self._scopes.get(scope)
         if number is None:
             number = self._store.scope(scope)
@@ -260,6 +279,22 @@ class StateReads:
         if pending:
             found = sorted({*found, *pending})
         return found
+
+    def ask_ahead(self, wanted: list[tuple[str, str]]) -> None:
+        """Look many ids up in one query, for the commands that come next."""
+        self._asked.clear()
+        numbers: dict[int, str] = {}
+        for scope in {scope for scope, _ in wanted}:
+            number = self._scopes.get(scope)
+            if number is None:
+                number = self._store.scope(scope)
+            if number is not None:
+                self._scopes[scope] = number
+                numbers[number] = scope
+        known = [(self._scopes[scope], key) for scope, key in wanted if scope in self._scopes]
+        self._asked = {place: [] for place in wanted}
+        for number, key, sequence, ordinal in self._store.identities_of(known):
+            self._asked[numbers[number], key].append((sequence, ordinal))
 
     def fact(self, sequence: int, ordinal: int) -> StoredFact:
         """Return the fact that an event holds."""

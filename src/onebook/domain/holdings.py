@@ -1,7 +1,9 @@
 """The state of a position: what it holds, what it realized, and the round trip it is in."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
+from typing import Any
 
 from onebook.domain.movements import FIRST, Order
 from onebook.domain.numbers import ZERO, add, subtract
@@ -149,10 +151,7 @@ class Holding:
 
     def copy(self) -> "Holding":
         """Return another one with the same figures, safe to change."""
-        new = object.__new__(Holding)
-        for name in _HOLDING_FIELDS:
-            setattr(new, name, getattr(self, name))
-        return new
+        return _copy_of(self)
 
     @property
     def realized(self) -> Decimal:
@@ -165,7 +164,16 @@ class Holding:
         return self.strategy, self.leg
 
 
-_HOLDING_FIELDS = tuple(item.name for item in fields(Holding))
+def _copier() -> Callable[[Holding], Holding]:
+    """Return a function that copies a holding field by field: written out, it takes a third of the time."""
+    lines = "".join(f"    new.{item.name} = old.{item.name}\n" for item in fields(Holding))
+    space: dict[str, Any] = {"make": object.__new__, "Holding": Holding}
+    exec(f"def copy(old):\n    new = make(Holding)\n{lines}    return new\n", space)  # noqa: S102  our own names
+    made: Callable[[Holding], Holding] = space["copy"]
+    return made
+
+
+_copy_of = _copier()
 
 
 @dataclass(slots=True)

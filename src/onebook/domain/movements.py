@@ -59,7 +59,8 @@ class Movement:
     is in another currency than the settlement one; ``base`` values the settlement currency in the book's
     base currency and is None where the two are one or no rate was known. ``high`` and ``low`` are the marks
     seen since the position's last movement. ``ahead`` marks a time too far in the future to go by.
-    ``known_from`` is the entry that made this version of the movement, ``content`` the event in it.
+    ``known_from`` is the entry that made this version of the movement, ``content`` the event in it; ``shown`` the
+    texts of quantity, price and fee where they are at hand.
     """
 
     order: Order
@@ -90,6 +91,7 @@ class Movement:
     flags: int = 0
     known_from: int = 0
     content: int = 0
+    shown: tuple[str, str, str | None] | None = None
 
     @property
     def sequence(self) -> int:

@@ -70,6 +70,8 @@ def share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
 
 def plain(value: Decimal) -> str:
     """Return the number as text without exponent and without trailing zeros."""
+    if value is ZERO:
+        return "0"
     text = str(value)
     if "E" in text:
         text = format(value, "f")

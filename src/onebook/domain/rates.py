@@ -4,7 +4,7 @@ Directly, the other way round, or across one third currency that has rates to bo
 a stored figure never depends on a mark.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -28,7 +28,7 @@ class KnownRate:
 
 
 def valuation(
-    find: RateFinder, pairs: Iterable[tuple[str, str]], source: str, target: str, at: int
+    find: RateFinder, pairs: Collection[tuple[str, str]], source: str, target: str, at: int
 ) -> Valuation | None:
     """Return how to value ``source`` in ``target`` at a moment, or None when no rate is fit.
 
@@ -41,6 +41,8 @@ def valuation(
     """
     if source == target:
         return Valuation(ONE, ONE, at, "")
+    if not pairs:
+        return None
     direct = _one_step(find, source, target, at)
     if direct is not None:
         return direct

@@ -7,12 +7,13 @@ its default is left out. Every shape reads back to an equal value.
 from dataclasses import fields
 from datetime import date, datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 from onebook.domain import facts, times
 from onebook.domain.holdings import ClosedTrip, Holding, Receivable, Trip
 from onebook.domain.movements import Movement, Valuation
-from onebook.domain.numbers import ONE, plain
+from onebook.domain.numbers import ONE, ZERO, plain
 
 Data = dict[str, Any]
 
@@ -49,6 +50,8 @@ def plain_value(value: Any) -> Any:
 
 # ---- facts ----
 
+_fill_texts = attrgetter(*_FILL_TEXTS)
+
 
 def fact_data(fact: Any) -> Data:
     """Return a fact without its time (and a fill without what its envelope says)."""
@@ -71,9 +74,8 @@ def _fill_data(fill: facts.Fill) -> Data:
     data: Data = {"side": fill.side, "quantity": plain(fill.quantity), "price": plain(fill.price)}
     if fill.fee is not None:
         data["fee"] = plain(fill.fee)
-    for name in _FILL_TEXTS[1:]:
-        value = getattr(fill, name)
-        if value:
+    for name, value in zip(_FILL_TEXTS, _fill_texts(fill), strict=True):
+        if value and name != "side":
             data[name] = value
     if fill.tags:
         data["tags"] = list(fill.tags)
@@ -140,20 +142,36 @@ _HOLDING_NUMBERS = {
     "transfers_missing": "transfers_missing",
 }
 
+_RARE_NUMBERS = tuple(
+    (name, shown)
+    for name, shown in _HOLDING_NUMBERS.items()
+    if name not in {"quantity", "cost", "gross", "fees", "cash"}
+)
 
-def holding_data(holding: Holding) -> Data:
+
+def holding_data(holding: Holding) -> Data:  # noqa: C901,PLR0912  one line a figure, written out for speed
     """Return a position's state; ``strategy`` stands in the envelope, the order in its row."""
     data: Data = {}
-    for name, shown in _HOLDING_NUMBERS.items():
+    if holding.quantity:
+        data["quantity"] = plain(holding.quantity)
+    if holding.cost:
+        data["cost_basis"] = plain(holding.cost)
+    if holding.gross:
+        data["realized_pnl_gross"] = plain(holding.gross)
+    if holding.fees:
+        data["fees"] = plain(holding.fees)
+    if holding.cash:
+        data["cash"] = plain(holding.cash)
+    for name, shown in _RARE_NUMBERS:
         value = getattr(holding, name)
-        if value:
+        if value is not ZERO and value:
             data[shown] = plain(value)
     if holding.leg:
         data["leg"] = holding.leg
-    for name in ("highest", "lowest"):
-        value = getattr(holding, name)
-        if value is not None:
-            data[name] = plain(value)
+    if holding.highest is not None:
+        data["highest"] = plain(holding.highest)
+    if holding.lowest is not None:
+        data["lowest"] = plain(holding.lowest)
     if holding.opened_ns is not None:
         data["opened_ns"] = holding.opened_ns
     data["updated_ns"] = holding.updated_ns
@@ -162,10 +180,10 @@ def holding_data(holding: Holding) -> Data:
         data["flags"] = holding.flags
     if holding.trip is not None:
         data["trip"] = trip_data(holding.trip)
-    for name in ("unvalued", "other_cash"):
-        amounts = getattr(holding, name)
-        if amounts:
-            data[name] = {currency: plain(amount) for currency, amount in amounts.items()}
+    if holding.unvalued:
+        data["unvalued"] = {currency: plain(amount) for currency, amount in holding.unvalued.items()}
+    if holding.other_cash:
+        data["other_cash"] = {currency: plain(amount) for currency, amount in holding.other_cash.items()}
     if holding.receivables:
         data["receivables"] = [
             [due.reference, plain(due.amount), due.currency, due.paid_ns] for due in holding.receivables
@@ -221,7 +239,15 @@ def trip_data(trip: Trip) -> list[Any]:
         trip.id,
         trip.opened_ns,
         trip.direction,
-        *(plain(getattr(trip, name)) for name in _TRIP_NUMBERS),
+        plain(trip.largest),
+        plain(trip.entry_quantity),
+        plain(trip.entry_value),
+        plain(trip.exit_quantity),
+        plain(trip.exit_value),
+        plain(trip.gross),
+        plain(trip.fees),
+        plain(trip.funding),
+        plain(trip.income),
         trip.signal_id,
     ]
 
@@ -278,6 +304,8 @@ def closed_trip_from(data: Data, row: tuple[int, str, str, int, int]) -> ClosedT
 
 _MOVEMENT_NUMBERS = ("amount", "cash_in_lieu", "unbased", "high", "low")
 _MOVEMENT_TEXTS = ("currency", "to_strategy", "to_account", "category", "signal_id", "close_reason")
+_movement_numbers = attrgetter(*_MOVEMENT_NUMBERS)
+_movement_texts = attrgetter(*_MOVEMENT_TEXTS)
 
 
 def valuation_data(rate: Valuation) -> list[Any]:
@@ -293,12 +321,10 @@ def valuation_from(data: list[Any]) -> Valuation:
 def movement_data(movement: Movement) -> Data | None:
     """Return what of a movement does not stand in the columns of its row; None when there is nothing."""
     data: Data = {}
-    for name in _MOVEMENT_NUMBERS:
-        value = getattr(movement, name)
+    for name, value in zip(_MOVEMENT_NUMBERS, _movement_numbers(movement), strict=True):
         if value is not None:
             data[name] = plain(value)
-    for name in _MOVEMENT_TEXTS:
-        value = getattr(movement, name)
+    for name, value in zip(_MOVEMENT_TEXTS, _movement_texts(movement), strict=True):
         if value:
             data[name] = value
     if movement.strategy is None:

@@ -5,7 +5,7 @@ ledgers, definitions, rates and records. A :class:`Decision` is what it returns:
 the rows that the read models gain or close. Nothing here writes.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
@@ -52,7 +52,7 @@ class CashLedger:
     cash: Cash
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stamp:
     """What the log says of an entry beside its events."""
 
@@ -91,7 +91,7 @@ class Record:
     status: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class EventDraft:
     """An event before it has a place in the log. None stands for what the entry's envelope says."""
 
@@ -147,7 +147,6 @@ class Decision:
     ledger: Ledger | None = None
     position: Holding | None = None
     events: list[EventDraft] = field(default_factory=list)
-    ledgers: list[Ledger] = field(default_factory=list)
     cash_ledgers: list[tuple[CashLedger, Cash]] = field(default_factory=list)
     identities: list[tuple[str, str, int]] = field(default_factory=list)
     added: list[tuple[int, Movement]] = field(default_factory=list)
@@ -185,6 +184,9 @@ class State(Protocol):
     def definition(self, symbol: str) -> Instrument | None:
         """Return the instrument's definition in force, if there is one."""
 
+    def account_venue(self, account: str) -> str:
+        """Return the venue an account is at: as defined, else that of its first fill that named one."""
+
     def names(self, account: str, symbol: str) -> list[str]:
         """Return every name of the instrument that this symbol names in an account, the oldest first."""
 
@@ -212,7 +214,7 @@ class State(Protocol):
     def find_rate(self, base: str, quote: str, at: int) -> KnownRate | None:
         """Return the newest recorded rate of this pair at or before, not older than seven days."""
 
-    def rate_pairs(self) -> Iterable[tuple[str, str]]:
+    def rate_pairs(self) -> Collection[tuple[str, str]]:
         """Return all pairs that have rates."""
 
     def movements(self, ledger: int, after: Order = FIRST) -> Iterator[Movement]:

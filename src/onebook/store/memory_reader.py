@@ -106,6 +106,12 @@ class MemoryReader:
         return [row[2:] for row in self._under("identities", (scope, key)) if row[2] <= upto]
 
     @locked
+    def identities_of(self, wanted: list[tuple[int, str]]) -> list[Row]:
+        """Return who holds any of these ids."""
+        found = [row for place in wanted for row in self._under("identities", place)]
+        return sorted(found, key=lambda row: (row[2], row[3]))
+
+    @locked
     def ledgers(self) -> list[Row]:
         """Return all ledgers."""
         return self._under("ledgers", ())

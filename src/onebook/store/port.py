@@ -89,6 +89,9 @@ class Reader(Protocol):
     def identities(self, scope: int, key: str, upto: int) -> list[tuple[int, int]]:
         """Return (sequence, ordinal) of the facts up to a sequence that hold this identity."""
 
+    def identities_of(self, wanted: list[tuple[int, str]]) -> list[Row]:
+        """Return (scope, key, sequence, ordinal) of the facts that hold any of these ids."""
+
     def ledgers(self) -> list[Row]:
         """Return (id, account, instrument, kind) of all ledgers."""
 

@@ -143,6 +143,9 @@ def book_fill(state: State, decision: Decision, fill: facts.Fill, ledger: Ledger
     decision.occurred_ns = movement.order[0]
     decision.events.append(draft)
     hold_identities(decision, fill, stamp, ordinal)
+    if fill.venue and not state.account_venue(fill.account):
+        first = {"venue": fill.venue}
+        decision.records.append(Record("account_venue", fill.account, "", movement.order[0], first))
     orders.filled(decision, order, fill, movement)
     if fill.venue_fill_id.startswith("order:"):
         _list_synthetic(state, decision, fill, stamp, ordinal)
@@ -171,9 +174,10 @@ def prepare(
         at = own_time(ledger, fill, stamp)
     elif at > stamp.recorded_ns + FAR_AHEAD:
         flags |= _AHEAD
-    venue = _account_venue(state, fill)
-    if venue and fill.venue and venue != fill.venue:
-        flags |= _MIXED
+    if fill.venue:
+        venue = state.account_venue(fill.account)
+        if venue and venue != fill.venue:
+            flags |= _MIXED
     if fill.venue_fill_id.startswith("order:"):
         flags |= _SYNTHETIC
     high, low = state.seen(fill.account, fill.instrument)
@@ -201,8 +205,13 @@ def prepare(
         known_from=stamp.sequence,
         content=ordinal,
     )
-    value(state, ledger.terms, movement)
+    value(state, terms, movement)
     data = fact_data(fill)
+    movement.shown = (
+        data["quantity"] if fill.side == "buy" else f"-{data['quantity']}",
+        data["price"],
+        data.get("fee"),
+    )
     if not timed:
         data["own_time"] = True
     annotate_data(data, movement)
@@ -234,22 +243,15 @@ def own_time(ledger: Ledger, fill: facts.Fill, stamp: Stamp) -> int:
 
 def value(state: State, terms: Terms, movement: Movement) -> None:
     """Find the rates that a movement needs: foreign amounts to settlement, settlement to base currency."""
+    pairs = state.rate_pairs()
+    if not pairs:
+        return
     foreign = foreign_currency(terms, movement)
     if foreign:
         movement.worth = valuation(state.find_rate, state.rate_pairs(), foreign, terms.settle, movement.order[0])
     base = state.settings.base_currency
     if terms.settle != base:
         movement.base = valuation(state.find_rate, state.rate_pairs(), terms.settle, base, movement.order[0])
-
-
-def _account_venue(state: State, fill: facts.Fill) -> str:
-    defined = state.defined_account(fill.account)
-    if defined is not None and defined.venue:
-        return defined.venue
-    if not fill.venue:
-        return ""
-    first = state.record("account_venue", fill.account, "")
-    return str(first.body["venue"]) if first is not None else ""
 
 
 def _list_synthetic(state: State, decision: Decision, fill: facts.Fill, stamp: Stamp, ordinal: int) -> None:

@@ -165,6 +165,7 @@ def revise(  # noqa: PLR0913  the parts of one row or query
     if was is not None:
         moved = replace(
             was,
+            shown=None,
             order=(
                 new.occurred_ns,
                 was.order[1],

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import apsw
 
+from onebook.store.codec import encode
 from onebook.store.port import GENESIS, Head, Order, Row
 from onebook.store.sql import statements
 from onebook.store.sqlite.errors import translated
@@ -66,6 +67,10 @@ class SqliteReader:
     def identities(self, scope: int, key: str, upto: int) -> list[tuple[int, int]]:
         """Return (sequence, ordinal) of who holds an id."""
         return self._rows("identities", scope, key, upto)
+
+    def identities_of(self, wanted: list[tuple[int, str]]) -> list[Row]:
+        """Return (scope, key, sequence, ordinal) of who holds any of these ids."""
+        return self._rows("identities_of", encode(wanted).decode()) if wanted else []
 
     def ledgers(self) -> list[Row]:
         """Return all ledgers."""

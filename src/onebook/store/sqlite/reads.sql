@@ -18,6 +18,13 @@ SELECT id FROM scopes WHERE name = ?
 -- Who holds an id.
 SELECT sequence, ordinal FROM identities WHERE scope = ? AND key = ? AND sequence <= ? ORDER BY sequence, ordinal
 
+-- name: identities_of
+-- Who holds any of many ids, given as JSON: [[scope, key], ...].
+SELECT i.scope, i.key, i.sequence, i.ordinal
+FROM json_each(?) AS wanted
+JOIN identities AS i ON i.scope = wanted.value ->> 0 AND i.key = wanted.value ->> 1
+ORDER BY i.sequence, i.ordinal
+
 -- name: ledgers
 -- All ledgers.
 SELECT id, account, instrument, kind FROM ledgers ORDER BY id

@@ -5,7 +5,7 @@ bounded time for the lock, and ends as StoreBusy beyond it.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -61,7 +61,6 @@ class SqliteStore(SqliteReader):
         self._vfs = vfs
         self._busy_ms = busy_ms
         self._idle: SimpleQueue[SqliteReader] = SimpleQueue()
-        self._all: list[SqliteReader] = []
         self._closed = False
         target = Path(path)
         if target.is_dir():
@@ -155,13 +154,7 @@ class SqliteStore(SqliteReader):
         try:
             reader = self._idle.get_nowait()
         except Empty:
-            with ours(self.path):
-                connection = self._connect(writing=False)
-                connection.pragma("temp_store", "memory")
-                connection.pragma("query_only", 1)
-                connection.pragma("cache_size", -16384)
-            reader = SqliteReader(connection, self.path)
-            self._all.append(reader)
+            reader = self._new_reader()
         try:
             yield reader
         finally:
@@ -169,6 +162,18 @@ class SqliteStore(SqliteReader):
                 reader.connection.close()
             else:
                 self._idle.put(reader)
+
+    def _new_reader(self) -> SqliteReader:
+        with ours(self.path):
+            connection = self._connect(writing=False)
+            try:
+                connection.pragma("temp_store", "memory")
+                connection.pragma("query_only", 1)
+                connection.pragma("cache_size", -16384)
+            except apsw.Error:
+                connection.close(force=True)
+                raise
+        return SqliteReader(connection, self.path)
 
     # ---- writing ----
 
@@ -271,11 +276,10 @@ class SqliteStore(SqliteReader):
             connection = self._connect(writing=False)
             connection.pragma("query_only", 1)
             try:
-                cursor = connection.execute(sql, params)
-                try:
-                    names = [item[0] for item in cursor.description]
-                except apsw.ExecutionCompleteError:
-                    names = []
+                names: list[str] = []
+                cursor = connection.cursor()
+                cursor.exec_trace = _columns_into(names)
+                cursor.execute(sql, params)
             except apsw.Error:
                 connection.close()
                 raise
@@ -291,6 +295,16 @@ class SqliteStore(SqliteReader):
             with suppress(Empty):
                 while True:
                     closing.callback(self._idle.get_nowait().connection.close)
+
+
+def _columns_into(names: list[str]) -> Callable[[apsw.Cursor, str, Any], bool]:
+    """Return what takes a statement's column names before its first row, for answers without rows."""
+
+    def take(cursor: apsw.Cursor, _sql: str, _params: object) -> bool:
+        names[:] = [item[0] for item in cursor.get_description()]
+        return True
+
+    return take
 
 
 def _drain(connection: apsw.Connection, cursor: apsw.Cursor, url: str) -> Iterator[Row]:
