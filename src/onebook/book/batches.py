@@ -19,7 +19,7 @@ def receipt_of(outcome: Outcome) -> Receipt:
     return Receipt(decision.status, sequence, decision.identity, decision, stamp)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class BatchRequest(Request):
     """Commands of a batch: counted as they are decided, their decisions are not kept.
 

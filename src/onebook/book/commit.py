@@ -8,6 +8,7 @@ fails, everyone in the transaction gets its error and nothing of it is there.
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -37,9 +38,13 @@ class Outcome:
     error: BaseException | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Request:
-    """Commands of one caller, answered together. ``handled`` counts those that were decided."""
+    """Commands of one caller, answered together.
+
+    ``handled`` counts those that were decided. ``gate`` opens when it is answered, or when it ``leads``; one that
+    is ``alone`` is never taken along by another.
+    """
 
     commands: Sequence[Command]
     actor: str
@@ -48,6 +53,9 @@ class Request:
     handled: int = 0
     done: bool = False
     failed: BaseException | None = None
+    gate: "threading.Lock | None" = None
+    leads: bool = False
+    alone: bool = False
 
     def take(self, decision: Decision, stamp: Stamp) -> None:
         """Keep what became of the next command."""
@@ -79,7 +87,8 @@ class Committer:
         self._clock = clock
         self._before = before
         self._after = after
-        self._lock = threading.RLock()
+        self._door = threading.Lock()
+        self._led = False
         self._waiting: deque[Request] = deque()
         self.state = BookState(store)
         self.commits = 0
@@ -91,18 +100,42 @@ class Committer:
         Raises:
             StoreError: nothing of the request was written.
         """
-        self._waiting.append(request)
-        with self._lock:
-            if not request.done:
-                self._lead(request)
+        self._lead(request)
         if request.failed is not None:
             raise request.failed
         return request.outcomes
 
     def _lead(self, own: Request) -> None:
-        """Commit transactions until the own request is answered."""
-        while not own.done:
-            self._transaction()
+        """Wait until the request is answered, or commit transactions until it is."""
+        self._enter(own)
+        try:
+            while not own.done:
+                self._transaction()
+        finally:
+            if own.leads:
+                self._leave()
+
+    def _enter(self, own: Request) -> None:
+        """Return as the one who leads, or answered."""
+        with self._door:
+            self._waiting.append(own)
+            if not self._led:
+                self._led = own.leads = True
+                return
+            own.gate = threading.Lock()
+            own.gate.acquire()
+        own.gate.acquire()
+
+    def _leave(self) -> None:
+        """Hand the lead to the first who waits, if anybody does."""
+        with self._door:
+            if not self._waiting:
+                self._led = False
+                return
+            following = self._waiting[0]
+            following.leads = True
+            assert following.gate is not None  # noqa: S101  who waits while somebody leads has a gate
+            following.gate.release()
 
     def _transaction(self) -> None:
         taken: list[Request] = []
@@ -112,12 +145,13 @@ class Committer:
             self._store.begin()
             self.state.refresh()
             started = perf_counter()
-            while self._waiting:
+            while self._waiting and not self._waiting[0].alone:
                 request = self._waiting[0]
                 taken.append(request)
                 finished = self._run(request, started)
                 if finished:
-                    self._waiting.popleft()
+                    with self._door:
+                        self._waiting.popleft()
                 if not finished or perf_counter() - started > HOLD_SECONDS:
                     break
             self.state.flush()
@@ -128,21 +162,29 @@ class Committer:
         self.commits += 1
         for request in taken:
             if request.handled == len(request.commands):
-                request.done = True
+                self._answer(request)
         self._after(self.state.head[0])
 
     def _failed(self, taken: list[Request], problem: BaseException) -> None:
         self._store.rollback()
         self.state.forget()
-        if not taken and self._waiting:
-            taken = [self._waiting[0]]
+        with self._door:
+            if not taken and self._waiting:
+                taken = [self._waiting[0]]
+            for request in taken:
+                if request in self._waiting:
+                    self._waiting.remove(request)
         for request in taken:
-            if request in self._waiting:
-                self._waiting.remove(request)
             request.failed = problem
-            request.done = True
+            self._answer(request)
         if not isinstance(problem, Exception):
             raise problem
+
+    def _answer(self, request: Request) -> None:
+        """Let a caller go on; the one who leads goes on by itself."""
+        request.done = True
+        if request.gate is not None and not request.leads:
+            request.gate.release()
 
     def _run(self, request: Request, started: float) -> bool:
         """Decide on a request's commands; False when time ran out before the last one."""
@@ -176,7 +218,7 @@ class Committer:
 
     def about(self, name: str, value: str) -> None:
         """Keep something about the book's place, outside the log."""
-        with self._lock:
+        with self.exclusively():
             self._store.begin()
             try:
                 self._store.put_about(name, value)
@@ -185,9 +227,17 @@ class Committer:
                 self._store.rollback()
                 raise
 
-    def exclusively(self) -> "_Exclusive":
-        """Return a context in which no transaction runs, for rebuild and close."""
-        return _Exclusive(self._lock)
+    @contextmanager
+    def exclusively(self) -> Iterator[None]:
+        """Hold the door shut: no transaction runs meanwhile. For rebuild and close."""
+        turn = Request((), "", alone=True)
+        self._enter(turn)
+        try:
+            with self._door:
+                self._waiting.remove(turn)
+            yield
+        finally:
+            self._leave()
 
 
 def _ids(commands: Sequence[Command]) -> list[tuple[str, str]]:
@@ -197,17 +247,3 @@ def _ids(commands: Sequence[Command]) -> list[tuple[str, str]]:
         for command in commands
         if type(command) is Record and type(fact := command.fact) is Fill and fact.venue_fill_id
     ]
-
-
-class _Exclusive:
-    def __init__(self, lock: threading.RLock) -> None:
-        self._lock = lock
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(self, *problem: object) -> None:
-        self._lock.release()
-
-
-__all__ = ["Committer", "Iterator", "Outcome", "Request"]

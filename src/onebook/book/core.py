@@ -133,7 +133,7 @@ class Core(Reading):
 
     def _find(self, which: int | str) -> tuple[int, int]:
         """Return (sequence, ordinal) of the fill that a sequence, event id or identity names."""
-        if isinstance(which, int) and not isinstance(which, bool):
+        if isinstance(which, int) and not isinstance(which, bool) and 0 < which < 2**63:
             return which, self._only_fill(which)
         if not isinstance(which, str) or not which:
             msg = f"{which!r} names no fill; give a sequence, an event id such as 57.1, or an identity"

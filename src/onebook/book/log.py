@@ -7,6 +7,7 @@ from typing import Any
 
 from onebook.domain import times
 from onebook.domain.holdings import flag_names
+from onebook.domain.identity import identity_text
 from onebook.domain.reports import Event
 from onebook.errors import InputError
 from onebook.store.codec import EntryBody, EventBody, decode_entry
@@ -103,12 +104,14 @@ def _event(sequence: int, ordinal: int, entry: EntryBody, event: EventBody) -> E
         account=entry.account if event.account is None else event.account,
         instrument=entry.instrument if event.instrument is None else event.instrument,
         strategy=entry.strategy if event.strategy is None else event.strategy,
-        data=shown_data(event, sequence),
+        data=shown_data(event, f"{sequence}.{ordinal}", entry.account, entry.instrument),
     )
 
 
-def shown_data(event: EventBody, sequence: int) -> dict[str, Any]:
+def shown_data(event: EventBody, event_id: str, account: str, instrument: str) -> dict[str, Any]:
     """Return an event's data as readers see it: without what only the fold needs."""
+    if event.type == "trade_executed":
+        return event.data | {"trade_id": _trade_id(event.data, event_id, account, instrument)}
     data = {name: value for name, value in event.data.items() if name not in _INTERNAL}
     if event.type in {"position_updated", "position_closed"}:
         for name in _ZEROES:
@@ -118,9 +121,17 @@ def shown_data(event: EventBody, sequence: int) -> dict[str, Any]:
             data[f"{name}_at"] = None if ns is None else times.to_text(ns)
         data["realized_pnl"] = _realized(data)
         data["flags"] = list(flag_names(event.data.get("flags", 0)))
-    elif event.type == "trade_executed":
-        data.setdefault("trade_id", f"event|{sequence}")
     return data
+
+
+def _trade_id(data: dict[str, Any], event_id: str, account: str, instrument: str) -> str:
+    """Return the identity of a fill as text, from its event."""
+    if data.get("venue_fill_id"):
+        parts = (data.get("venue", ""), account, instrument, data.get("venue_order_id", ""))
+        return identity_text("fill", *parts, data["venue_fill_id"], data["side"])
+    if data.get("client_fill_id"):
+        return identity_text("client", account, data["client_fill_id"])
+    return identity_text("event", event_id)
 
 
 def _realized(data: dict[str, Any]) -> str:

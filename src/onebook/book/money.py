@@ -208,6 +208,9 @@ class EquityReader:
         for due in holding.receivables:
             if due.currency == terms.settle:
                 amount = add(amount, due.amount)
+        for sent in holding.transit:
+            if terms.pays_notional:
+                amount = add(amount, sent.cost)
         if terms.pays_notional:
             cost = holding.cost if holding.quantity > ZERO else negate(holding.cost)
             amount = add(amount, cost)
@@ -230,20 +233,23 @@ class EquityReader:
             total.revaluation = add(total.revaluation, worth)
 
     def _add_unrealized(self, total: _Sum, info: LedgerInfo, terms: Terms, holding: Holding, rate: Valuation) -> None:
-        if not holding.quantity:
+        quantity, held, cost = based(holding), holding.quantity, holding.cost
+        for sent in holding.transit:
+            held, cost = add(held, sent.quantity), add(cost, sent.cost)
+            quantity = add(quantity, sent.quantity)
+        if not held:
             return
         mark = self._mark_of(info.name)
-        quantity = based(holding)
         if mark is None:
-            total.leave_out(info.name, holding.quantity)
+            total.leave_out(info.name, held)
             return
         self.marks_used.append(mark)
-        total.leave_out(info.name, subtract(holding.quantity, quantity))
+        total.leave_out(info.name, subtract(held, quantity))
         if not quantity:
             return
         value = absolute(notional(terms, quantity, mark.price))
         long = quantity > ZERO
-        gain = subtract(value, holding.cost) if long != terms.inverse else subtract(holding.cost, value)
+        gain = subtract(value, cost) if long != terms.inverse else subtract(cost, value)
         worth = rate.value(gain)
         total.unrealized = add(total.unrealized, worth)
         total.amount = add(total.amount, worth)

@@ -109,5 +109,5 @@ def _events(decision: Decision, stamp: Stamp) -> Iterator[Event]:
             account=decision.account if draft.account is None else draft.account,
             instrument=decision.instrument if draft.instrument is None else draft.instrument,
             strategy=decision.strategy if draft.strategy is None else draft.strategy,
-            data=shown_data(body, stamp.sequence),
+            data=shown_data(body, f"{stamp.sequence}.{ordinal}", decision.account, decision.instrument),
         )

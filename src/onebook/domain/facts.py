@@ -5,15 +5,15 @@ time to the nanosecond, ``occurred_at`` the same as a datetime; None means the m
 is checked when it is made, so what reaches the book is well-formed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from onebook.domain import fields as take
 from onebook.domain import times
-from onebook.domain.numbers import number
+from onebook.domain.numbers import Number, number
 from onebook.errors import InputError
 
 SIDES = ("buy", "sell")
@@ -180,6 +180,35 @@ class Fill(Fact):
     tags: tuple[str, ...] = ()
     raw: dict[str, Any] = _raw()
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            instrument: str,
+            side: str,
+            quantity: Number,
+            price: Number,
+            account: str = ...,
+            strategy: str = ...,
+            occurred_at: datetime | str | None = ...,
+            occurred_ns: int | None = ...,
+            venue: str = ...,
+            venue_fill_id: str = ...,
+            venue_order_id: str = ...,
+            client_fill_id: str = ...,
+            client_order_id: str = ...,
+            signal_id: str = ...,
+            leg: str = ...,
+            fee: Number | None = ...,
+            fee_currency: str | None = ...,
+            liquidity: str = ...,
+            close_reason: str = ...,
+            note: str = ...,
+            tags: Iterable[str] | str = ...,
+            raw: Mapping[str, Any] = ...,
+        ) -> None: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order(Fact):
@@ -235,6 +264,37 @@ class Order(Fact):
     tags: tuple[str, ...] = ()
     raw: dict[str, Any] = _raw()
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            instrument: str,
+            side: str,
+            quantity: Number,
+            kind: str = ...,
+            client_order_id: str = ...,
+            account: str = ...,
+            strategy: str = ...,
+            occurred_at: datetime | str | None = ...,
+            occurred_ns: int | None = ...,
+            venue: str = ...,
+            limit_price: Number | None = ...,
+            stop_price: Number | None = ...,
+            trail_amount: Number | None = ...,
+            trail_ratio: Number | None = ...,
+            time_in_force: str = ...,
+            expires_at: datetime | str | None = ...,
+            reduce_only: bool = ...,
+            group_id: str = ...,
+            signal_id: str = ...,
+            leg: str = ...,
+            close_reason: str = ...,
+            note: str = ...,
+            tags: Iterable[str] | str = ...,
+            raw: Mapping[str, Any] = ...,
+        ) -> None: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderUpdate(Fact):
@@ -264,6 +324,24 @@ class OrderUpdate(Fact):
     note: str = ""
     tags: tuple[str, ...] = ()
     raw: dict[str, Any] = _raw()
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            client_order_id: str,
+            status: str,
+            account: str = ...,
+            venue_order_id: str = ...,
+            reason: str = ...,
+            filled: Number | None = ...,
+            occurred_at: datetime | str | None = ...,
+            occurred_ns: int | None = ...,
+            note: str = ...,
+            tags: Iterable[str] | str = ...,
+            raw: Mapping[str, Any] = ...,
+        ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,6 +383,30 @@ class Signal(Fact):
     tags: tuple[str, ...] = ()
     raw: dict[str, Any] = _raw()
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            instrument: str,
+            action: str,
+            signal_id: str = ...,
+            account: str = ...,
+            strategy: str = ...,
+            price: Number | None = ...,
+            stop_loss: Number | None = ...,
+            take_profit: Number | None = ...,
+            confidence: Number | None = ...,
+            timeframe: str = ...,
+            confluences: Iterable[str] | str = ...,
+            expires_at: datetime | str | None = ...,
+            occurred_at: datetime | str | None = ...,
+            occurred_ns: int | None = ...,
+            note: str = ...,
+            tags: Iterable[str] | str = ...,
+            raw: Mapping[str, Any] = ...,
+        ) -> None: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalUpdate(Fact):
@@ -326,6 +428,22 @@ class SignalUpdate(Fact):
     note: str = ""
     tags: tuple[str, ...] = ()
     raw: dict[str, Any] = _raw()
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            signal_id: str,
+            status: str,
+            account: str = ...,
+            reason: str = ...,
+            occurred_at: datetime | str | None = ...,
+            occurred_ns: int | None = ...,
+            note: str = ...,
+            tags: Iterable[str] | str = ...,
+            raw: Mapping[str, Any] = ...,
+        ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -372,6 +490,29 @@ class Transfer(Fact):
     tags: tuple[str, ...] = ()
     raw: dict[str, Any] = _raw()
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            asset: str,
+            amount: Number,
+            from_account: str = ...,
+            to_account: str = ...,
+            transfer_id: str = ...,
+            instrument: str | None = ...,
+            strategy: str = ...,
+            price: Number | None = ...,
+            fee: Number | None = ...,
+            fee_currency: str | None = ...,
+            occurred_at: datetime | str | None = ...,
+            occurred_ns: int | None = ...,
+            received_at: datetime | str | None = ...,
+            note: str = ...,
+            tags: Iterable[str] | str = ...,
+            raw: Mapping[str, Any] = ...,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         Fact.__post_init__(self)
         if self.from_account == self.to_account:
@@ -416,6 +557,26 @@ class CashMovement(Fact):
     tags: tuple[str, ...] = ()
     raw: dict[str, Any] = _raw()
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            currency: str,
+            amount: Number,
+            kind: str = ...,
+            movement_id: str = ...,
+            account: str = ...,
+            strategy: str = ...,
+            instrument: str | None = ...,
+            leg: str = ...,
+            occurred_at: datetime | str | None = ...,
+            occurred_ns: int | None = ...,
+            note: str = ...,
+            tags: Iterable[str] | str = ...,
+            raw: Mapping[str, Any] = ...,
+        ) -> None: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FundingPayment(Fact):
@@ -447,6 +608,25 @@ class FundingPayment(Fact):
     note: str = ""
     tags: tuple[str, ...] = ()
     raw: dict[str, Any] = _raw()
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            instrument: str,
+            amount: Number,
+            funding_id: str = ...,
+            currency: str | None = ...,
+            account: str = ...,
+            strategy: str | None = ...,
+            leg: str = ...,
+            occurred_at: datetime | str | None = ...,
+            occurred_ns: int | None = ...,
+            note: str = ...,
+            tags: Iterable[str] | str = ...,
+            raw: Mapping[str, Any] = ...,
+        ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -490,6 +670,30 @@ class CorporateAction(Fact):
     note: str = ""
     tags: tuple[str, ...] = ()
     raw: dict[str, Any] = _raw()
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            instrument: str,
+            kind: str,
+            action_id: str = ...,
+            account: str = ...,
+            occurred_at: datetime | str | None = ...,
+            occurred_ns: int | None = ...,
+            effective_on: date | str | None = ...,
+            numerator: int | None = ...,
+            denominator: int | None = ...,
+            amount: Number | None = ...,
+            currency: str | None = ...,
+            paid_at: datetime | str | None = ...,
+            new_symbol: str = ...,
+            cash_in_lieu: Number | None = ...,
+            note: str = ...,
+            tags: Iterable[str] | str = ...,
+            raw: Mapping[str, Any] = ...,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         Fact.__post_init__(self)
@@ -541,6 +745,27 @@ class OpeningBalance(Fact):
     tags: tuple[str, ...] = ()
     raw: dict[str, Any] = _raw()
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            balance_id: str = ...,
+            currency: str | None = ...,
+            amount: Number | None = ...,
+            instrument: str | None = ...,
+            quantity: Number | None = ...,
+            price: Number | None = ...,
+            leg: str = ...,
+            account: str = ...,
+            strategy: str = ...,
+            occurred_at: datetime | str | None = ...,
+            occurred_ns: int | None = ...,
+            note: str = ...,
+            tags: Iterable[str] | str = ...,
+            raw: Mapping[str, Any] = ...,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         Fact.__post_init__(self)
         cash = self.currency is not None and self.amount is not None
@@ -578,6 +803,23 @@ class Settlement(Fact):
     tags: tuple[str, ...] = ()
     raw: dict[str, Any] = _raw()
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            instrument: str,
+            price: Number,
+            kind: str = ...,
+            settlement_id: str = ...,
+            account: str = ...,
+            occurred_at: datetime | str | None = ...,
+            occurred_ns: int | None = ...,
+            note: str = ...,
+            tags: Iterable[str] | str = ...,
+            raw: Mapping[str, Any] = ...,
+        ) -> None: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reassign(Fact):
@@ -614,6 +856,27 @@ class Reassign(Fact):
     tags: tuple[str, ...] = ()
     raw: dict[str, Any] = _raw()
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            instrument: str,
+            quantity: Number,
+            from_strategy: str,
+            to_strategy: str,
+            price: Number | None = ...,
+            reason: str = ...,
+            reassign_id: str = ...,
+            leg: str = ...,
+            account: str = ...,
+            occurred_at: datetime | str | None = ...,
+            occurred_ns: int | None = ...,
+            note: str = ...,
+            tags: Iterable[str] | str = ...,
+            raw: Mapping[str, Any] = ...,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         Fact.__post_init__(self)
         if self.from_strategy == self.to_strategy:
@@ -639,6 +902,19 @@ class Rate(Fact):
     occurred_at: datetime | None = None
     occurred_ns: int | None = None
     source: str = ""
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            base: str,
+            quote: str,
+            price: Number,
+            occurred_at: datetime | str | None = ...,
+            occurred_ns: int | None = ...,
+            source: str = ...,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         Fact.__post_init__(self)
@@ -684,6 +960,25 @@ class Instrument(Fact):
     strike: Decimal | None = None
     option_kind: str = ""
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            symbol: str,
+            kind: str = ...,
+            base: str = ...,
+            quote: str = ...,
+            settle: str = ...,
+            contract_size: Number = ...,
+            tick_size: Number | None = ...,
+            lot_size: Number | None = ...,
+            min_notional: Number | None = ...,
+            expires_at: datetime | str | None = ...,
+            strike: Number | None = ...,
+            option_kind: str = ...,
+        ) -> None: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account(Fact):
@@ -707,6 +1002,18 @@ class Account(Fact):
     mode: str = "netting"
     kind: str = "live"
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            name: str,
+            venue: str = ...,
+            currency: str = ...,
+            mode: str = ...,
+            kind: str = ...,
+        ) -> None: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookSettings(Fact):
@@ -725,6 +1032,16 @@ class BookSettings(Fact):
     base_currency: str = "USD"
     zone: str = "UTC"
     rolls_at: str = "00:00"
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            base_currency: str = ...,
+            zone: str = ...,
+            rolls_at: str = ...,
+        ) -> None: ...
 
 
 AnyFact = (

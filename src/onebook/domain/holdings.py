@@ -102,6 +102,15 @@ class Receivable:
     paid_ns: int | None
 
 
+@dataclass(slots=True, frozen=True)
+class Transit:
+    """Units on their way to another own account: unsigned, with the cost they took along."""
+
+    reference: int
+    quantity: Decimal
+    cost: Decimal
+
+
 @dataclass(slots=True)
 class Holding:
     """The state of one position of a ledger after its newest movement.
@@ -111,7 +120,8 @@ class Holding:
     position's whole life. ``adjusted`` is what dust and excess added to the quantity beside the fills.
     ``cash`` is what moved in the settlement currency, ``other_cash`` in others. ``foreign`` is the part of
     the realized P&L that was valued from other currencies. ``opening`` and ``transfers`` are the flows, in
-    the settlement currency, that brought units in or took them out without a trade. ``*_base`` are the same
+    the settlement currency, that brought units in or took them out without a trade; what is in ``transit`` to
+    another own account has not left yet. ``*_base`` are the same
     in the book's base currency and ``*_missing`` what had no rate to it; both stay 0 where the two
     currencies are one.
     """
@@ -147,6 +157,7 @@ class Holding:
     unvalued: dict[str, Decimal] = field(default_factory=dict)
     other_cash: dict[str, Decimal] = field(default_factory=dict)
     receivables: tuple[Receivable, ...] = ()
+    transit: tuple[Transit, ...] = ()
     last: Order = FIRST
 
     def copy(self) -> "Holding":

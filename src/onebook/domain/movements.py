@@ -18,6 +18,7 @@ RANK = {
     "opening": 1,
     "dividend": 2,
     "transfer": 3,
+    "arrival": 3,
     "reassign": 4,
     "fill": 5,
     "funding": 6,

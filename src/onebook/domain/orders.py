@@ -62,19 +62,22 @@ class Progress:
         return quotient(self.value, self.filled) if self.filled else None
 
 
-def after_fills(progress: Progress, quantity: Decimal | None, resting: str = "new") -> Progress:
+def after_fills(
+    progress: Progress, quantity: Decimal | None, resting: str = "new", *, reopens: bool = False
+) -> Progress:
     """Return the progress with the status that its filled quantity calls for.
 
     Args:
         progress: with the new filled quantity.
         quantity: how much was ordered; None when the order itself is not known.
         resting: the venue's last word before any fill, to go back to when all fills were busted.
+        reopens: a fill was taken back, so that a filled order may be open again.
     """
     status = progress.status
     complete = quantity is not None and progress.filled >= quantity
     if complete:
         return Progress("filled", progress.filled, progress.value)
-    if status == "filled":
+    if status == "filled" and reopens:
         status = "partially_filled" if progress.filled else resting
     elif progress.filled and status in {"created", "pending_new", "unknown", "new", "triggered"}:
         status = "partially_filled"

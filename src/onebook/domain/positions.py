@@ -16,7 +16,7 @@ from onebook.domain.instruments import Terms
 from onebook.domain.movements import Movement, Valuation
 from onebook.domain.numbers import ZERO, absolute, add, multiply, negate, share, split_parts, subtract
 from onebook.domain.steps import held_in, notional, trade
-from onebook.domain.units import fold_opening, fold_reassign, fold_settlement, fold_split, fold_transfer
+from onebook.domain.units import fold_arrival, fold_opening, fold_reassign, fold_settlement, fold_split, fold_transfer
 
 
 def fold(terms: Terms, holdings: Mapping[Key, Holding], movement: Movement) -> list[Change]:
@@ -231,6 +231,7 @@ _RARE: dict[str, Callable[[Terms, Mapping[Key, Holding], Movement], list[Change]
     "dividend": _fold_dividend,
     "payment": _fold_payment,
     "transfer": fold_transfer,
+    "arrival": fold_arrival,
     "reassign": fold_reassign,
     "settlement": fold_settlement,
 }

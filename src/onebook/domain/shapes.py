@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Any
 
 from onebook.domain import facts, times
-from onebook.domain.holdings import ClosedTrip, Holding, Receivable, Trip
+from onebook.domain.holdings import ClosedTrip, Holding, Receivable, Transit, Trip
 from onebook.domain.movements import Movement, Valuation
 from onebook.domain.numbers import ONE, ZERO, plain
 
@@ -184,6 +184,8 @@ def holding_data(holding: Holding) -> Data:  # noqa: C901,PLR0912  one line a fi
         data["unvalued"] = {currency: plain(amount) for currency, amount in holding.unvalued.items()}
     if holding.other_cash:
         data["other_cash"] = {currency: plain(amount) for currency, amount in holding.other_cash.items()}
+    if holding.transit:
+        data["transit"] = [[sent.reference, plain(sent.quantity), plain(sent.cost)] for sent in holding.transit]
     if holding.receivables:
         data["receivables"] = [
             [due.reference, plain(due.amount), due.currency, due.paid_ns] for due in holding.receivables
@@ -215,6 +217,10 @@ def holding_from(data: Data, strategy: str, last: Any) -> Holding:
         holding.receivables = tuple(
             Receivable(reference, Decimal(amount), currency, paid)
             for reference, amount, currency, paid in data["receivables"]
+        )
+    if "transit" in data:
+        holding.transit = tuple(
+            Transit(reference, Decimal(quantity), Decimal(cost)) for reference, quantity, cost in data["transit"]
         )
     holding.last = tuple(last)
     return holding

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
-from onebook.domain.holdings import FRACTION_KEPT, OVERSOLD, Change, Holding, Key
+from onebook.domain.holdings import FRACTION_KEPT, OVERSOLD, Change, Holding, Key, Transit
 from onebook.domain.instruments import Terms
 from onebook.domain.movements import Movement
 from onebook.domain.numbers import ZERO, absolute, add, multiply, negate, quotient, share, subtract
@@ -93,10 +93,14 @@ def fold_transfer(terms: Terms, holdings: Mapping[Key, Holding], movement: Movem
     flow = "transfers"
     if quantity > ZERO:
         return [bring(terms, before, movement, flow)]
-    cost, unbased = carried(before, negate(quantity))
+    leaving = negate(quantity)
+    cost, unbased = sent(before, leaving)
     after = before.copy()
     change = Change(before, after)
-    leaving = negate(quantity)
+    if movement.to_account:
+        after.transit = (*after.transit, Transit(movement.order[3], leaving, cost))
+    elif terms.pays_notional:
+        after.transfers = subtract(after.transfers, cost)
     if before.quantity <= ZERO:
         after.flags |= OVERSOLD
         increase(after, movement, quantity, ZERO, ZERO)
@@ -104,8 +108,6 @@ def fold_transfer(terms: Terms, holdings: Mapping[Key, Holding], movement: Movem
         return [change]
     known = min(leaving, before.quantity)
     take_out(after, known, cost, unbased)
-    if terms.pays_notional:
-        after.transfers = subtract(after.transfers, cost)
     if not after.quantity:
         close(change, movement)
     beyond = subtract(leaving, known)
@@ -114,6 +116,24 @@ def fold_transfer(terms: Terms, holdings: Mapping[Key, Holding], movement: Movem
         increase(after, movement, negate(beyond), ZERO, ZERO)
         after.unbased = add(after.unbased, beyond)
     return [change]
+
+
+def fold_arrival(terms: Terms, holdings: Mapping[Key, Holding], movement: Movement) -> list[Change]:
+    """What was on its way to another own account has reached it: it leaves the sender's books."""
+    before = held_in(terms, holdings, movement)
+    arrived = [item for item in before.transit if str(item.reference) == movement.category]
+    if not arrived:
+        return []
+    after = before.copy()
+    after.transit = tuple(item for item in before.transit if item not in arrived)
+    if terms.pays_notional:
+        after.transfers = subtract(after.transfers, arrived[0].cost)
+    return [Change(before, after)]
+
+
+def sent(holding: Holding, quantity: Decimal) -> tuple[Decimal, Decimal]:
+    """Return the cost, and the units without one, that a transfer of this quantity (unsigned) takes along."""
+    return carried(holding, quantity) if holding.quantity > ZERO else (ZERO, quantity)
 
 
 def carried(holding: Holding, quantity: Decimal) -> tuple[Decimal, Decimal]:

@@ -86,18 +86,24 @@ class Draft(Table):
         super().clear()
         self._wiped = True
 
-    def _below(self, pairs: Iterator[Pair]) -> Iterator[Pair]:
-        if self._wiped:
-            return iter(())
-        return (pair for pair in pairs if pair[0] not in self._rows and pair[0] not in self._gone)
-
     def up(self, start: Key = ()) -> Iterator[Pair]:
         """Yield (key, row) from a key on, upwards."""
-        return merge(self._below(self._base.up(start)), super().up(start), key=_key)
+        below, own = self._base.up(start), super().up(start)
+        return merge(self._left(below), own, key=_key) if self._touched() else below
 
     def down(self, stop: Key) -> Iterator[Pair]:
         """Yield (key, row) before a key, downwards."""
-        return merge(self._below(self._base.down(stop)), super().down(stop), key=_key, reverse=True)
+        below, own = self._base.down(stop), super().down(stop)
+        return merge(self._left(below), own, key=_key, reverse=True) if self._touched() else below
+
+    def _touched(self) -> bool:
+        return bool(self._keys or self._gone or self._wiped)
+
+    def _left(self, pairs: Iterator[Pair]) -> Iterator[Pair]:
+        """Yield what no change hides."""
+        if self._wiped:
+            return iter(())
+        return (pair for pair in pairs if pair[0] not in self._rows and pair[0] not in self._gone)
 
     def apply(self) -> None:
         """Make the changes in the table."""

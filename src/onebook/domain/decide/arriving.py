@@ -51,7 +51,8 @@ def begin(  # noqa: PLR0913  one fact's parts
     data = fact_data(kept)
     held = state.record(fact.KIND, account, name)
     if held is not None:
-        seen_before(state, decision, held, data, stamp, given_ns=None if fact.KIND == "corporate_action" else fact.occurred_ns)
+        given_ns = None if fact.KIND == "corporate_action" else fact.occurred_ns
+        seen_before(state, decision, held, data, stamp, given_ns=given_ns)
         return Start(decision, decision.occurred_ns, data, repeat=True, ahead=False)
     at = fact.occurred_ns
     ahead = False

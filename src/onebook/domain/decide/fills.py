@@ -10,6 +10,7 @@ from onebook.domain.identity import (
     Content,
     agrees,
     client_scope,
+    completes,
     content,
     fill_identity,
     fill_scope,
@@ -74,24 +75,30 @@ def find(state: State, fill: facts.Fill, ledger: Ledger) -> list[StoredFact]:
 
 
 def _same_execution(state: State, fill: facts.Fill, held: StoredFact, settle: str) -> bool:
-    first = held.fact
-    if first.side != fill.side:
+    from onebook.domain.decide.repeats import newest_version
+
+    if held.fact.side != fill.side:
         return False
-    if first.venue_order_id == fill.venue_order_id:
+    order_id = held.fact.venue_order_id or newest_version(state, held).fact.venue_order_id
+    if order_id == fill.venue_order_id:
         return True
-    if first.venue_order_id and fill.venue_order_id:
+    if order_id and fill.venue_order_id:
         return False
     mine = content(fill, timed=fill.occurred_ns is not None)
-    return any(agrees(known, mine, settle) for known in contents(state, held))
+    return any(agrees(known, mine, settle) for known in contents(state, held, settle))
 
 
-def contents(state: State, held: StoredFact) -> list[Content]:
-    """Return every content that a fill has had, the first one first."""
+def contents(state: State, held: StoredFact, settle: str) -> list[Content]:
+    """Return every content that a fill has had, the first one first; one that a later one completes is that one."""
     known = [content(held.fact, timed=held.timed)]
     history = state.record(HISTORY, held.fact.account, f"{held.sequence}.{held.ordinal}")
     if history is not None:
         known += [content_from(item) for item in history.body.get("contents", ())]
-    return known
+    return [
+        item
+        for index, item in enumerate(known)
+        if not any(agrees(item, later, settle) and completes(item, later) for later in known[index + 1 :])
+    ]
 
 
 def content_data(known: Content) -> list[str | int | None]:

@@ -16,6 +16,8 @@ from onebook.errors import InvalidTransition
 
 ORDER = "order"
 VENUE_ORDER = "venue_order"
+_SAID_BEFORE = ("venue_order_id", "venue_filled", "resting")
+"""What updates that came before their order said of it."""
 _UNKNOWN = flag_bit("unknown_order")
 _OVERFILLED = flag_bit("overfilled")
 
@@ -57,7 +59,8 @@ def filled(decision: Decision, order: Record | None, fill: facts.Fill, movement:
         add(Decimal(body.get("filled_value", "0")), multiply(quantity, fill.price)),
     )
     ordered = Decimal(body["quantity"]) if body.get("known", True) else None
-    _put(decision, order, body, after_fills(progress, ordered, body.get("resting", "new")), movement.order[0])
+    after = after_fills(progress, ordered, body.get("resting", "new"), reopens=sign < 0)
+    _put(decision, order, body, after, movement.order[0])
 
 
 def _put(decision: Decision, order: Record, body: Data, progress: Progress, at: int) -> None:
@@ -105,15 +108,18 @@ def record_order(state: State, order: facts.Order, stamp: Stamp) -> Decision:
     decision.events.append(EventDraft("order_updated", data | {"fact": "order", "status": "pending_new"}))
     decision.identities.append((scope("order", order.account), order_id, 1))
     earlier = held.body if held is not None else {}
-    body = {name: value for name, value in data.items() if name != "raw"} | {"status": "pending_new"}
+    status = str(earlier.get("status", "unknown"))
+    status = "pending_new" if status == "unknown" else status
+    body = {name: value for name, value in data.items() if name != "raw"} | {"status": status}
+    body |= {name: earlier[name] for name in _SAID_BEFORE if name in earlier}
     body["first"] = stamp.sequence
     progress = Progress(
-        "pending_new",
+        status,
         Decimal(earlier.get("filled_quantity", "0")),
         Decimal(earlier.get("filled_value", "0")),
     )
-    fresh = Record(ORDER, order.account, order_id, at, body, order.instrument, order.strategy, "pending_new")
-    if progress.filled:
+    fresh = Record(ORDER, order.account, order_id, at, body, order.instrument, order.strategy, status)
+    if progress.filled or status != "pending_new":
         _put(decision, fresh, body, after_fills(progress, order.quantity), at)
     else:
         decision.records.append(fresh)
@@ -186,6 +192,8 @@ def record_order_update(state: State, update: facts.OrderUpdate, stamp: Stamp) -
             body["reason"] = update.reason
     else:
         body["status"] = update.status
+        if update.status in {"new", "triggered"}:
+            body["resting"] = update.status
     if filled_text:
         body["venue_filled"] = filled_text
     decision.records.append(

@@ -28,7 +28,7 @@ from onebook.domain.state import (
     Stamp,
     State,
 )
-from onebook.domain.units import carried
+from onebook.domain.units import sent
 
 _FIGURES = (
     ("quantity", "quantity"),
@@ -138,8 +138,11 @@ def _add_delta(days: dict[DayKey, DayDelta], key: DayKey, delta: DayDelta) -> No
     found.restated = found.restated or delta.restated
 
 
-def position_events(decision: Decision, change: Change, cause: str) -> None:
-    """Add what happened to a position: updated, closed, or (a flip) closed and updated."""
+def position_events(decision: Decision, change: Change, cause: str, account: str | None = None) -> None:
+    """Add what happened to a position: updated, closed, or (a flip) closed and updated.
+
+    ``account`` is whose it is where that is not the entry's own, as at the far end of a transfer.
+    """
     after = change.after
     extra = {"cause": cause}
     if change.dust:
@@ -153,10 +156,10 @@ def position_events(decision: Decision, change: Change, cause: str) -> None:
         if after.trip is not None:
             between.gross, between.fees = after.trip.gross, after.trip.fees
         between.trip, between.opened_ns = None, None
-        decision.events.append(EventDraft("position_closed", holding_data(between) | extra, strategy))
+        decision.events.append(EventDraft("position_closed", holding_data(between) | extra, strategy, account))
     ended = bool(change.closed) and not after.quantity
     kind = "position_closed" if ended else "position_updated"
-    decision.events.append(EventDraft(kind, holding_data(after) | extra, strategy))
+    decision.events.append(EventDraft(kind, holding_data(after) | extra, strategy, account))
 
 
 @dataclass(slots=True)
@@ -311,7 +314,7 @@ class Refold:
     def _carry(self, plan: _Plan, out: Movement, giver: Holding | None) -> None:
         """Let the other end of a transfer between own accounts take along what this end gave."""
         assert out.quantity is not None  # noqa: S101  by its record
-        cost, unbased = carried(giver or Holding("", ""), negate(out.quantity))
+        cost, unbased = sent(giver or Holding("", ""), negate(out.quantity))
         other = self._state.ledger(out.to_account, plan.ledger.name)
         pending = self._plans.get(other.id)
         arrival = None
@@ -420,8 +423,9 @@ def place(state: State, decision: Decision, ledger: Ledger, movement: Movement, 
     """Put one new movement into its ledger, with all that follows."""
     changes = append(state, decision, ledger, movement)
     if changes is not None:
+        other = None if ledger.account == decision.account else ledger.account
         for change in changes:
-            position_events(decision, change, movement.kind)
+            position_events(decision, change, movement.kind, other)
         return
     refold = Refold(state, decision, stamp)
     refold.plan(ledger, added=[movement])

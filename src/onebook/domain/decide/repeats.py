@@ -40,7 +40,7 @@ def repeated(state: State, fill: facts.Fill, found: list[StoredFact], ledger: Le
     if len(found) > 1:
         two = [fill_identity(item.fact, f"{item.sequence}.{item.ordinal}") for item in found]
         return _conflicting(state, decision, stamp, {"kind": "fill", "two_fills": two})
-    known = contents(state, held)
+    known = contents(state, held, ledger.terms.settle)
     wrong_side = held.fact.side != fill.side or held.fact.instrument not in state.names(fill.account, fill.instrument)
     settle = ledger.terms.settle
     if wrong_side or not any(agrees(item, mine, settle) for item in known):
@@ -79,6 +79,7 @@ def _complete(  # noqa: PLR0913  the parts of one row or query
     stamp: Stamp,
 ) -> None:
     """Add what the first report left out: fee, time, an id; or move it to the strategy that claims it."""
+    now = newest_version(state, held).fact
     changes: dict[str, Any] = {}
     if completes(known, mine):
         if known[2] is None and mine[2] is not None:
@@ -87,11 +88,11 @@ def _complete(  # noqa: PLR0913  the parts of one row or query
             changes |= {"occurred_ns": fill.occurred_ns}
     for name in ("venue_fill_id", "client_fill_id"):
         given = getattr(fill, name)
-        if given and not getattr(held.fact, name):
+        if given and not getattr(now, name):
             changes[name] = given
             if name == "venue_fill_id":
                 changes |= {"venue": fill.venue, "venue_order_id": fill.venue_order_id}
-    if held.fact.strategy == facts.EXTERNAL and fill.strategy not in {"", facts.EXTERNAL}:
+    if now.strategy == facts.EXTERNAL and fill.strategy not in {"", facts.EXTERNAL}:
         changes["strategy"] = fill.strategy
     if changes and not _busted(state, held):
         reason = "claimed" if set(changes) == {"strategy"} else "completed"

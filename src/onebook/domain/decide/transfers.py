@@ -5,13 +5,13 @@ from typing import Any
 from onebook.domain import facts, times
 from onebook.domain.decide import signals
 from onebook.domain.decide.arriving import Start, begin, move_cash, movement_of
-from onebook.domain.decide.placing import place
+from onebook.domain.decide.placing import Refold, place
 from onebook.domain.decide.replay import holding_before
 from onebook.domain.holdings import Holding
-from onebook.domain.movements import RANK, tie_text
+from onebook.domain.movements import RANK, Movement, tie_text
 from onebook.domain.numbers import negate
 from onebook.domain.state import Decision, EventDraft, Record, Stamp, State
-from onebook.domain.units import carried
+from onebook.domain.units import sent
 
 
 def record_transfer(state: State, fact: facts.Transfer, stamp: Stamp) -> Decision:
@@ -33,12 +33,27 @@ def record_transfer(state: State, fact: facts.Transfer, stamp: Stamp) -> Decisio
     if fact.instrument is None:
         _transfer_cash(state, start, fact, received, stamp)
         return start.decision
+    arrives = bool(fact.to_account) and (received is not None or not fact.from_account)
     if fact.from_account:
-        _units_out(state, start, fact, received, stamp)
-    if fact.to_account and (received is not None or not fact.from_account):
+        out = [_units_out(state, start, fact, received, stamp)]
+        if arrives:
+            out.append(_arrival(state, start, fact, received, stamp))
+        _place_out(state, start, fact, out, stamp)
+    if arrives:
         _units_in(state, start, fact, received, stamp)
     signals.follow(state, start.decision)
     return start.decision
+
+
+def _place_out(state: State, start: Start, fact: facts.Transfer, out: list[Movement], stamp: Stamp) -> None:
+    assert fact.instrument is not None  # noqa: S101  asked before
+    ledger = state.ledger(fact.from_account, fact.instrument)
+    if len(out) == 1:
+        place(state, start.decision, ledger, out[0], stamp, "late transfer")
+        return
+    refold = Refold(state, start.decision, stamp)
+    refold.plan(ledger, added=out)
+    refold.run("transfer", "late transfer")
 
 
 def _charge(state: State, start: Start, fact: facts.Transfer, stamp: Stamp) -> None:
@@ -70,11 +85,11 @@ def _transfer_tie(fact: facts.Transfer) -> str:
     return tie_text(fact.transfer_id, "", "")
 
 
-def _units_out(state: State, start: Start, fact: facts.Transfer, received: int | None, stamp: Stamp) -> None:
+def _units_out(state: State, start: Start, fact: facts.Transfer, received: int | None, stamp: Stamp) -> Movement:
     assert fact.instrument is not None  # noqa: S101  asked before
     ledger = state.ledger(fact.from_account, fact.instrument)
     start.decision.ledger = ledger
-    movement = movement_of(
+    return movement_of(
         state,
         ledger,
         start,
@@ -87,7 +102,6 @@ def _units_out(state: State, start: Start, fact: facts.Transfer, received: int |
         to_account=fact.to_account,
         paid_ns=received if fact.to_account else None,
     )
-    place(state, start.decision, ledger, movement, stamp, "late transfer")
 
 
 def _units_in(state: State, start: Start, fact: facts.Transfer, received: int | None, stamp: Stamp) -> None:
@@ -96,7 +110,7 @@ def _units_in(state: State, start: Start, fact: facts.Transfer, received: int | 
     parts: dict[str, Any] = {"price": fact.price}
     if fact.from_account:
         giver = _giver(state, start, fact)
-        cost, unbased = carried(giver, fact.amount)
+        cost, unbased = sent(giver, fact.amount)
         parts = {"amount": cost, "unbased": unbased or None, "currency": ledger.terms.settle}
     else:
         start.decision.ledger = ledger
@@ -114,6 +128,24 @@ def _units_in(state: State, start: Start, fact: facts.Transfer, received: int | 
         **parts,
     )
     place(state, start.decision, ledger, movement, stamp, "late transfer")
+
+
+def _arrival(state: State, start: Start, fact: facts.Transfer, received: int | None, stamp: Stamp) -> Movement:
+    """Return what tells the sender's ledger that units on their way have arrived."""
+    assert fact.instrument is not None  # noqa: S101  asked before
+    ledger = state.ledger(fact.from_account, fact.instrument)
+    return movement_of(
+        state,
+        ledger,
+        start,
+        stamp,
+        "arrival",
+        at=start.at if received is None else received,
+        tie=_transfer_tie(fact),
+        ordinal=3,
+        strategy=fact.strategy,
+        category=str(start.decision.first or stamp.sequence),
+    )
 
 
 def _giver(state: State, start: Start, fact: facts.Transfer) -> Holding:
@@ -145,5 +177,6 @@ def _arrived(state: State, start: Start, fact: facts.Transfer, received: int | N
     if fact.instrument is None:
         move_cash(state, start, fact.to_account, fact.asset, fact.amount, "internal", stamp, at=received, ordinal=2)
     else:
+        _place_out(state, start, fact, [_arrival(state, start, fact, received, stamp)], stamp)
         _units_in(state, start, fact, received, stamp)
     return decision

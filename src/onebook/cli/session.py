@@ -1,0 +1,54 @@
+"""What one call of the command line works with: which book, which settings, which form of answer."""
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import typer
+
+    from onebook.app import Book
+    from onebook.config import Config
+
+
+@dataclass(slots=True)
+class Session:
+    """The global options of one call."""
+
+    url: str | None
+    config_path: str | None
+    as_json: bool
+    _config: "Config | None" = None
+
+    @property
+    def config(self) -> "Config":
+        """The configuration in force, read once."""
+        if self._config is None:
+            from onebook.config import load
+
+            self._config = load(self.config_path)
+        return self._config
+
+    @property
+    def target(self) -> str | None:
+        """The book that was asked for; None is the default one."""
+        return self.url or self.config.get("book.url")
+
+    def open(self, *, read_only: bool = False) -> "Book":
+        """Open the book that was asked for."""
+        import onebook
+
+        how = {name: self.config.get(f"book.{name}") for name in ("synchronous", "busy_seconds")}
+        return onebook.open(self.target, actor="cli", read_only=read_only, config=how)
+
+    def say(self, text: str) -> None:
+        """Tell the person something that is not the answer, on stderr."""
+        if not self.as_json:
+            sys.stderr.write(text + "\n")
+
+
+def session(ctx: "typer.Context") -> Session:
+    """Return the session of a command's context."""
+    found: Any = ctx.find_object(Session)
+    assert isinstance(found, Session)  # noqa: S101  the root puts it there
+    return found
