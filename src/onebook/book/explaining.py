@@ -142,12 +142,24 @@ def _step(  # noqa: PLR0913  one movement's parts
     if not moved:
         return
     if movement.kind == "transfer" and moved < ZERO:
-        mine.take(absolute(moved))
+        _leave(mine, movement, absolute(moved))
         return
     if movement.kind == "transfer" and movement.amount is not None:
+        if mine.quantity < ZERO:
+            mine.trade(movement, moved, movement.amount)
+            return
         mine.bring(_from_other_account(lens, info, movement, strategy, method))
         return
     mine.trade(movement, moved, _value(terms, movement, moved))
+
+
+def _leave(mine: LotFold, movement: Movement, size: Decimal) -> None:
+    """Take units out with their cost; what was not there is owed, at a cost nobody knows."""
+    known = min(size, max(mine.quantity, ZERO))
+    if known:
+        mine.take(known)
+    if known < size:
+        mine.bring([Parcel(subtract(known, size), None, movement.order[0], movement.order[3])])
 
 
 def _paid_out(change: Change) -> Decimal:
@@ -158,6 +170,8 @@ def _paid_out(change: Change) -> Decimal:
 def _value(terms: Terms, movement: Movement, moved: Decimal) -> Decimal | None:
     if movement.kind == "fill":
         assert movement.quantity is not None and movement.price is not None  # noqa: S101,PT018
+        if (moved > ZERO) != (movement.quantity > ZERO):
+            return ZERO
         return absolute(notional(terms, movement.quantity, movement.price))
     if movement.price is None:
         return None
@@ -201,8 +215,13 @@ def _from_other_account(
         for row in lens.movements(other.id):
             if row.order[3] == movement.order[3] and row.to_account == info.account:
                 source = fold_lots(lens, other, strategy, method, row.order)
-                return [
+                known = min(movement.quantity, max(source.quantity, ZERO))
+                parcels = [
                     Parcel(size, cost, parcel.opened_ns, parcel.sequence)
-                    for parcel, size, cost in source.take(movement.quantity)
+                    for parcel, size, cost in (source.take(known) if known else ())
                 ]
+                if known < movement.quantity:
+                    rest = subtract(movement.quantity, known)
+                    parcels.append(Parcel(rest, None, movement.order[0], movement.order[3]))
+                return parcels
     return [Parcel(movement.quantity, movement.amount, movement.order[0], movement.order[3])]

@@ -93,6 +93,9 @@ def _fold_fill(terms: Terms, before: Holding, movement: Movement) -> Change:
         after.cash = subtract(after.cash, value)
     if charged and movement.fee_currency == terms.settle:
         after.cash = subtract(after.cash, charged)
+    if not quantity or (quantity > ZERO) != (movement.quantity > ZERO):  # type: ignore[operator]
+        after.gross = subtract(after.gross, value)  # the fee took all that was bought: the price paid for nothing
+        value = ZERO
     if terms.hedging and movement.leg:
         quantity, value = _within_leg(change, movement, quantity, value)
     trade(terms, change, movement, quantity, absolute(value), charged)

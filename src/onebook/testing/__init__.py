@@ -1,0 +1,11 @@
+"""For tests of programs that keep a book: a clock, facts, a faulty disk, and the contract of a store.
+
+It imports neither pytest nor hypothesis before they are needed.
+"""
+
+from onebook.testing.clock import FakeClock
+from onebook.testing.facts import facts
+from onebook.testing.store_contract import StoreContract
+from onebook.testing.vfs import FaultVFS
+
+__all__ = ["FakeClock", "FaultVFS", "StoreContract", "facts"]

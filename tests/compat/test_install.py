@@ -1,0 +1,107 @@
+"""Which modules are supplied, and that the user's own are left alone."""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import onebook
+from onebook import compat
+from onebook.compat.modules import MODULES
+
+PROMISED = {
+    "crypto_bot.utils.single_source_trade_manager": (
+        "SingleSourceTradeManager create_trade get_single_source_trade_manager get_trade_manager is_test_position"
+        " reset_single_source_trade_manager"
+    ),
+    "crypto_bot.utils.trade_manager": (
+        "Position Trade TradeManager create_trade get_trade_manager is_test_position reset_trade_manager"
+    ),
+    "crypto_bot.utils.trade_logger": "get_trade_summary log_trade",
+}
+
+
+@pytest.fixture
+def own(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A user's own program, first on the path, gone from memory afterwards."""
+    monkeypatch.syspath_prepend(str(place))
+    yield place
+    compat.uninstall()
+    for name in [name for name in sys.modules if name.split(".")[0] == "crypto_bot"]:
+        del sys.modules[name]
+
+
+def write(place: Path, name: str, text: str = "") -> None:
+    path = place / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    importlib.invalidate_caches()
+
+
+@pytest.mark.parametrize("name", PROMISED)
+def test_each_module_has_exactly_its_names(name: str, book: onebook.Book) -> None:
+    module = importlib.import_module(name)
+    assert module.__all__ == PROMISED[name].split()
+    assert all(hasattr(module, item) for item in module.__all__)
+    assert module.__name__ == name
+    assert set(PROMISED) == set(MODULES)
+
+
+def test_nothing_is_there_before_install_and_after_uninstall() -> None:
+    for _ in range(2):
+        with pytest.raises(ModuleNotFoundError):
+            importlib.import_module("crypto_bot.utils.trade_logger")
+        compat.install()
+        compat.install()
+        importlib.import_module("crypto_bot.utils.trade_logger")
+        compat.uninstall()
+    assert not [name for name in sys.modules if name.startswith("crypto_bot")]
+
+
+def test_a_users_module_is_left_alone_and_only_missing_ones_are_supplied(own: Path) -> None:
+    write(own, "crypto_bot/__init__.py")
+    write(own, "crypto_bot/utils/__init__.py", "MINE = 1\n")
+    write(own, "crypto_bot/utils/trade_manager.py", "MINE = 2\n")
+    write(own, "crypto_bot/main.py", "MINE = 3\n")
+    compat.install()
+    assert importlib.import_module("crypto_bot.utils").MINE == 1
+    assert importlib.import_module("crypto_bot.utils.trade_manager").MINE == 2
+    assert importlib.import_module("crypto_bot.main").MINE == 3
+    assert importlib.import_module("crypto_bot.utils.trade_logger").log_trade
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("crypto_bot.utils.other")
+
+
+def test_a_folder_without_init_stays_the_users(own: Path) -> None:
+    write(own, "crypto_bot/logs/kept.txt")
+    write(own, "crypto_bot/main.py", "MINE = 3\n")
+    compat.install()
+    assert importlib.import_module("crypto_bot.utils.trade_manager").Trade
+    assert importlib.import_module("crypto_bot.main").MINE == 3
+
+
+def test_replacing_is_on_purpose_and_undone(own: Path) -> None:
+    write(own, "crypto_bot/utils/trade_manager.py", "MINE = 2\n")
+    mine = importlib.import_module("crypto_bot.utils.trade_manager")
+    compat.install(replace=["crypto_bot.utils.trade_manager"])
+    ours = importlib.import_module("crypto_bot.utils.trade_manager")
+    assert ours.Trade is onebook.compat.trades.Trade
+    assert importlib.import_module("crypto_bot.utils").trade_manager is ours
+    compat.uninstall()
+    assert importlib.import_module("crypto_bot.utils.trade_manager") is mine
+    assert importlib.import_module("crypto_bot.utils").trade_manager is mine
+
+
+def test_an_unknown_module_cannot_be_replaced() -> None:
+    with pytest.raises(onebook.InputError, match=r"crypto_bot\.main"):
+        compat.install(replace=["crypto_bot.main"])
+
+
+def test_both_modules_give_the_same_manager(book: onebook.Book) -> None:
+    single = importlib.import_module("crypto_bot.utils.single_source_trade_manager")
+    plain = importlib.import_module("crypto_bot.utils.trade_manager")
+    assert single.get_trade_manager() is plain.get_trade_manager() is single.get_single_source_trade_manager()
+    assert isinstance(plain.get_trade_manager(), plain.TradeManager)
+    assert plain.get_trade_manager().book is book

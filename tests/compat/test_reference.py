@@ -1,0 +1,30 @@
+"""The page about the older names: its snippets run, and it names every module and function there is."""
+
+import re
+from pathlib import Path
+
+import onebook
+from onebook.compat import database, uninstall
+from onebook.compat.modules import MODULES
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "compat.md").read_text("utf-8")
+
+
+def test_the_snippets_run_one_after_the_other() -> None:
+    names: dict[str, object] = {}
+    snippets = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    assert len(snippets) == 2
+    for snippet in snippets:
+        exec(snippet, names)  # noqa: S102  our own documentation
+    uninstall()
+    book = names["book"]
+    assert isinstance(book, onebook.Book)
+    book.close()
+
+
+def test_every_name_is_on_the_page() -> None:
+    for module, sources in MODULES.items():
+        assert f"`{module}`" in PAGE
+        for name in [name for names in sources.values() for name in names]:
+            assert name in PAGE
+    assert [name for name in database.__all__ if name not in PAGE] == []
