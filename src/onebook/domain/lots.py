@@ -69,11 +69,12 @@ Method = Callable[[Terms, list[Parcel]], list[Parcel]]
 
 
 def _first_in(_terms: Terms, parcels: list[Parcel]) -> list[Parcel]:
-    return sorted(parcels, key=lambda parcel: (parcel.opened_ns, parcel.sequence))
+    """Oldest first; parcels of one moment stay in the order in which they were folded."""
+    return sorted(parcels, key=lambda parcel: parcel.opened_ns)
 
 
 def _last_in(_terms: Terms, parcels: list[Parcel]) -> list[Parcel]:
-    return sorted(parcels, key=lambda parcel: (parcel.opened_ns, parcel.sequence), reverse=True)
+    return _first_in(_terms, parcels)[::-1]
 
 
 def _highest_in(terms: Terms, parcels: list[Parcel]) -> list[Parcel]:

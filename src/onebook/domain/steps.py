@@ -107,8 +107,9 @@ def reduce(terms: Terms, change: Change, movement: Movement, quantity: Decimal, 
     if after.unbased:
         unbased = share(after.unbased, closing, size)
         realizing = share(value, subtract(closing, unbased), closing)
-        unknown = subtract(value, realizing)
-        after.opening = add(after.opening, unknown) if long else subtract(after.opening, unknown)
+        if terms.pays_notional:
+            unknown = subtract(value, realizing)
+            after.opening = add(after.opening, unknown) if long else subtract(after.opening, unknown)
         after.unbased = subtract(after.unbased, unbased)
     removed = share(after.cost, closing, size)
     gain = subtract(realizing, removed) if long != terms.inverse else subtract(removed, realizing)

@@ -67,6 +67,8 @@ def find(state: State, fill: facts.Fill, ledger: Ledger) -> list[StoredFact]:
                 held = state.fact(*place)
                 if _same_execution(state, fill, held, ledger.terms.settle):
                     found.append(held)
+        if len(found) > 1:  # one id on both sides: a corrected side gives way to the one recorded under it
+            found = [held for held in found if held.fact.side == fill.side] or found
     if fill.client_fill_id:
         for place in state.identities(client_scope(fill.account), fill.client_fill_id):
             if all((held.sequence, held.ordinal) != place for held in found):
@@ -77,7 +79,7 @@ def find(state: State, fill: facts.Fill, ledger: Ledger) -> list[StoredFact]:
 def _same_execution(state: State, fill: facts.Fill, held: StoredFact, settle: str) -> bool:
     from onebook.domain.decide.repeats import newest_version
 
-    if held.fact.side != fill.side:
+    if fill.side != held.fact.side and fill.side != newest_version(state, held).fact.side:
         return False
     order_id = held.fact.venue_order_id or newest_version(state, held).fact.venue_order_id
     if order_id == fill.venue_order_id:

@@ -41,7 +41,8 @@ def repeated(state: State, fill: facts.Fill, found: list[StoredFact], ledger: Le
         two = [fill_identity(item.fact, f"{item.sequence}.{item.ordinal}") for item in found]
         return _conflicting(state, decision, stamp, {"kind": "fill", "two_fills": two})
     known = contents(state, held, ledger.terms.settle)
-    wrong_side = held.fact.side != fill.side or held.fact.instrument not in state.names(fill.account, fill.instrument)
+    sides = {held.fact.side, newest_version(state, held).fact.side}
+    wrong_side = fill.side not in sides or held.fact.instrument not in state.names(fill.account, fill.instrument)
     settle = ledger.terms.settle
     if wrong_side or not any(agrees(item, mine, settle) for item in known):
         shown = fact_data(fill)
