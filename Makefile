@@ -32,7 +32,7 @@ check: $(STAMP)-dev ## format, lint, types, import contract, tidy test
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest -q tests/tidy
 
-test: $(STAMP)-dev ## the tests, in two processes: make test ARGS="-k lots"
+test: $(STAMP)-dev .venvs/nautilus/stamp .venvs/beancount/stamp ## the tests, in two processes: make test ARGS="-k lots"
 	$(BIN)/python -m pytest -n 2 -m "not compare and not torture" $(ARGS)
 
 bench: $(STAMP)-dev ## the performance figures, beside peers, into bench/results/

@@ -1,62 +1,140 @@
-"""The one book of record for trading bots."""
+"""The one book of record for trading bots.
 
-from onebook.app import Book, open, restore  # noqa: A004  the name users know from files
-from onebook.book.receipts import Receipt
-from onebook.domain.facts import (
-    EXTERNAL,
-    Account,
-    BookSettings,
-    CashMovement,
-    CorporateAction,
-    Fill,
-    FundingPayment,
-    Instrument,
-    OpeningBalance,
-    Order,
-    OrderUpdate,
-    Rate,
-    Reassign,
-    Settlement,
-    Signal,
-    SignalUpdate,
-    Transfer,
-)
-from onebook.domain.identity import content_id
-from onebook.domain.numbers import exact
-from onebook.domain.reports import BatchReport, Equity, Event, Lots, Position, RoundTrip, Status
-from onebook.errors import (
-    AmbiguousLot,
-    BadConfig,
-    BadPayload,
-    BookError,
-    BreakerOpen,
-    ConflictError,
-    CorruptLog,
-    HashMismatch,
-    ImportRefused,
-    InputError,
-    InvalidTransition,
-    NaiveTime,
-    NotABook,
-    NotAllowed,
-    OrderRefused,
-    PrecisionLost,
-    RateLimited,
-    RuleError,
-    SchemaTooNew,
-    SequenceGap,
-    SourceError,
-    SourceTimeout,
-    StoreBusy,
-    StoreClosed,
-    StoreError,
-    StoreFull,
-    TradingHalted,
-    UnknownEventVersion,
-    UnknownInstrument,
-)
+Names are loaded when they are first used, so that importing the package costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from onebook.app import Book, open, restore  # noqa: A004  the name users know from files
+    from onebook.book.receipts import Receipt
+    from onebook.domain.facts import (
+        EXTERNAL,
+        Account,
+        BookSettings,
+        CashMovement,
+        CorporateAction,
+        Fill,
+        FundingPayment,
+        Instrument,
+        OpeningBalance,
+        Order,
+        OrderUpdate,
+        Rate,
+        Reassign,
+        Settlement,
+        Signal,
+        SignalUpdate,
+        Transfer,
+    )
+    from onebook.domain.identity import content_id
+    from onebook.domain.numbers import exact
+    from onebook.domain.reports import BatchReport, Equity, Event, Lots, Position, RoundTrip, Status
+    from onebook.errors import (
+        AmbiguousLot,
+        BadConfig,
+        BadPayload,
+        BookError,
+        BreakerOpen,
+        ConflictError,
+        CorruptLog,
+        HashMismatch,
+        ImportRefused,
+        InputError,
+        InvalidTransition,
+        NaiveTime,
+        NotABook,
+        NotAllowed,
+        OrderRefused,
+        PrecisionLost,
+        RateLimited,
+        RuleError,
+        SchemaTooNew,
+        SequenceGap,
+        SourceError,
+        SourceTimeout,
+        StoreBusy,
+        StoreClosed,
+        StoreError,
+        StoreFull,
+        TradingHalted,
+        UnknownEventVersion,
+        UnknownInstrument,
+    )
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "onebook.app": (
+        "Book",
+        "open",
+        "restore",
+    ),
+    "onebook.book.receipts": ("Receipt",),
+    "onebook.domain.facts": (
+        "Account",
+        "BookSettings",
+        "CashMovement",
+        "CorporateAction",
+        "EXTERNAL",
+        "Fill",
+        "FundingPayment",
+        "Instrument",
+        "OpeningBalance",
+        "Order",
+        "OrderUpdate",
+        "Rate",
+        "Reassign",
+        "Settlement",
+        "Signal",
+        "SignalUpdate",
+        "Transfer",
+    ),
+    "onebook.domain.identity": ("content_id",),
+    "onebook.domain.numbers": ("exact",),
+    "onebook.domain.reports": (
+        "BatchReport",
+        "Equity",
+        "Event",
+        "Lots",
+        "Position",
+        "RoundTrip",
+        "Status",
+    ),
+    "onebook.errors": (
+        "AmbiguousLot",
+        "BadConfig",
+        "BadPayload",
+        "BookError",
+        "BreakerOpen",
+        "ConflictError",
+        "CorruptLog",
+        "HashMismatch",
+        "ImportRefused",
+        "InputError",
+        "InvalidTransition",
+        "NaiveTime",
+        "NotABook",
+        "NotAllowed",
+        "OrderRefused",
+        "PrecisionLost",
+        "RateLimited",
+        "RuleError",
+        "SchemaTooNew",
+        "SequenceGap",
+        "SourceError",
+        "SourceTimeout",
+        "StoreBusy",
+        "StoreClosed",
+        "StoreError",
+        "StoreFull",
+        "TradingHalted",
+        "UnknownEventVersion",
+        "UnknownInstrument",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "EXTERNAL",
@@ -119,3 +197,19 @@ __all__ = [
     "open",
     "restore",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is not None:
+        value = getattr(import_module(home), name)
+        globals()[name] = value
+        return value
+    if name in {"compat", "testing"}:
+        return import_module(f"onebook.{name}")
+    msg = f"module 'onebook' has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

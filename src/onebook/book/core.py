@@ -3,37 +3,31 @@
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from onebook.book.aio import AsyncDoor
 from onebook.book.asof import AsOf
-from onebook.book.batches import BatchRequest, receipt_of, report_of
-from onebook.book.commit import Committer, Request
-from onebook.book.installing import BookState
 from onebook.book.lens import Lens
 from onebook.book.marks import Exposure, LiveMark, Marks, exposure_of
 from onebook.book.positions import based
 from onebook.book.reading import Moment, Reading, moment_ns
-from onebook.book.receipts import Receipt
-from onebook.book.verifying import Verifier, rebuild
 from onebook.clock import Clock
-from onebook.domain import commands, times
-from onebook.domain.facts import AnyFact, Fill
-from onebook.domain.fields import note as take_note
+from onebook.domain import times
+from onebook.domain.facts import AnyFact
 from onebook.domain.fields import required, text
-from onebook.domain.fields import tags as take_tags
-from onebook.domain.identity import client_scope, fill_scope, identity_parts, scope
 from onebook.domain.numbers import number
 from onebook.domain.reports import Backup, BatchReport, Mark, Status, Verification
-from onebook.errors import AmbiguousLot, InputError
+from onebook.errors import InputError, StoreClosed
 from onebook.store.codec import decode_entry
 from onebook.store.port import Store
 from onebook.store.sqlite.store import SqliteStore
 
-CHUNK = 10_000
+if TYPE_CHECKING:
+    from onebook.book.aio import AsyncDoor
+    from onebook.book.door import Door
+    from onebook.book.receipts import Receipt
+
 POLL_SECONDS = 0.02
 
 
@@ -52,8 +46,8 @@ class Core(Reading):
         self.actor = text("actor", actor)
         self._changed = threading.Condition()
         self._marks = Marks(store, clock, self._exposures)
-        self._committer = Committer(store, clock, self._observe, self._committed)
-        self._async: AsyncDoor | None = None
+        self._opened: Door | None = None
+        self._opening = threading.Lock()
         self._closed = False
         with store.reading() as reader:
             self._marks.head = reader.head()[0]
@@ -68,7 +62,21 @@ class Core(Reading):
 
     # ---- in ----
 
-    def record(self, fact: AnyFact, *, correlation_id: str = "") -> Receipt:
+    @property
+    def _door(self) -> "Door":
+        """The way in, made at the first write: a book that is only read does without it."""
+        if self._opened is None:
+            if self._closed:
+                msg = "the book is closed; open it again"
+                raise StoreClosed(msg)
+            from onebook.book.door import Door
+
+            with self._opening:
+                if self._opened is None:
+                    self._opened = Door(self._store, self._clock, self._marks, self.actor, self._committed)
+        return self._opened
+
+    def record(self, fact: AnyFact, *, correlation_id: str = "") -> "Receipt":
         """Take in a fact; it is durable when this returns.
 
         Args:
@@ -80,11 +88,7 @@ class Core(Reading):
             RuleError: a rule refuses it (our own wishes only; facts are never refused).
             StoreError: it is not there; trying again is safe for a fact with an identity.
         """
-        return self._submit(commands.Record(fact), correlation_id)
-
-    def _submit(self, command: commands.Command, correlation_id: str = "") -> Receipt:
-        request = Request([command], self.actor, correlation_id)
-        return receipt_of(self._committer.submit(request)[0])
+        return self._door.record(fact, correlation_id)
 
     def record_many(self, facts: Iterable[AnyFact], *, progress: Callable[[int], None] | None = None) -> BatchReport:
         """Take in many facts, one entry each; bad ones are refused alone and listed.
@@ -93,29 +97,18 @@ class Core(Reading):
             facts: any iterable; it is read in pieces.
             progress: called with how many were handled so far.
         """
-        done: list[BatchRequest] = []
-        handled = 0
-        source = iter(facts)
-        while chunk := [commands.Record(fact) for fact in islice(source, CHUNK)]:
-            request = BatchRequest(chunk, self.actor, before=handled)
-            self._committer.submit(request)
-            handled += len(chunk)
-            request.commands = ()
-            done.append(request)
-            if progress is not None:
-                progress(handled)
-        return report_of(done)
+        return self._door.record_many(facts, progress)
 
-    def bust(self, which: int | str, *, reason: str) -> Receipt:
+    def bust(self, which: int | str, *, reason: str) -> "Receipt":
         """Take a fill back: the venue says it never happened.
 
         Args:
             which: its sequence, event id (``"57.2"``) or identity.
             reason: why, for the log.
         """
-        return self._submit(commands.Bust(self._find(which), take_note("reason", reason)))
+        return self._door.bust(which, reason)
 
-    def correct(self, which: int | str, *, reason: str, **changes: Any) -> Receipt:
+    def correct(self, which: int | str, *, reason: str, **changes: Any) -> "Receipt":
         """Replace fields of a fill by what is right.
 
         Args:
@@ -123,73 +116,16 @@ class Core(Reading):
             reason: why, for the log.
             changes: the fields of ``Fill`` with their right values.
         """
-        return self._submit(commands.Correct(self._find(which), take_note("reason", reason), changes))
+        return self._door.correct(which, reason, changes)
 
-    def annotate(self, round_trip_id: int, *, notes: str | None = None, tags: Iterable[str] | None = None) -> Receipt:
+    def annotate(self, round_trip_id: int, *, notes: str | None = None, tags: Iterable[str] | None = None) -> "Receipt":
         """Hang notes and tags on a round trip; None leaves them as they are."""
-        kept = None if tags is None else take_tags("tags", tags)
-        note = None if notes is None else take_note("notes", notes)
-        return self._submit(commands.Annotate(round_trip_id, note, kept))
-
-    def _find(self, which: int | str) -> tuple[int, int]:
-        """Return (sequence, ordinal) of the fill that a sequence, event id or identity names."""
-        if isinstance(which, int) and not isinstance(which, bool) and 0 < which < 2**63:
-            return which, self._only_fill(which)
-        if not isinstance(which, str) or not which:
-            msg = f"{which!r} names no fill; give a sequence, an event id such as 57.1, or an identity"
-            raise InputError(msg, which=which)
-        head, dot, tail = which.partition(".")
-        if head.isdecimal() and len(head) < 19 and (not dot or (tail.isdecimal() and len(tail) < 9)):
-            return int(head), int(tail) if dot else self._only_fill(int(head))
-        return self._by_identity(which)
-
-    def _only_fill(self, sequence: int) -> int:
-        with self._store.reading() as reader:
-            row = reader.entry(sequence)
-        if row is None:
-            msg = f"{sequence}: the log has no such entry; see onebook fills"
-            raise InputError(msg, which=sequence)
-        events = decode_entry(sequence, row[1]).events
-        fills = [ordinal for ordinal, event in enumerate(events, 1) if event.type == "trade_executed"]
-        if len(fills) > 1:
-            msg = f"entry {sequence} holds {len(fills)} fills; name one: {sequence}.{fills[0]}, …"
-            raise AmbiguousLot(msg, which=sequence, fills=fills)
-        return fills[0] if fills else 1
-
-    def _by_identity(self, which: str) -> tuple[int, int]:
-        kind, *parts = identity_parts(which)
-        if kind == "event" and len(parts) == 1:
-            return self._find(parts[0])
-        places: list[tuple[int, int]] = []
-        with self._store.reading() as reader:
-            if kind == "client" and len(parts) == 2:
-                number_of = reader.scope(client_scope(parts[0]))
-                places = [] if number_of is None else reader.identities(number_of, parts[1], 2**62)
-            elif kind == "fill" and len(parts) == 6:
-                venue, account, instrument, order_id, fill_id, side = parts
-                number_of = reader.scope(fill_scope(venue, account, instrument))
-                found = [] if number_of is None else reader.identities(number_of, fill_id, 2**62)
-                for place in found:
-                    fact = read_stored(reader, place)
-                    if fact.side == side and order_id in {"", fact.venue_order_id}:
-                        places.append(place)
-            elif len(parts) == 2:
-                number_of = reader.scope(scope(kind, parts[0]))
-                places = [] if number_of is None else reader.identities(number_of, parts[1], 2**62)
-        if not places:
-            msg = f"{which!r} names no fill of this book; see onebook fills"
-            raise InputError(msg, which=which)
-        if len(places) > 1:
-            msg = f"{which!r} names {len(places)} fills; give the sequence of one: {places}"
-            raise AmbiguousLot(msg, which=which, places=places)
-        return places[0]
+        return self._door.annotate(round_trip_id, notes, tags)
 
     @property
-    def aio(self) -> AsyncDoor:
+    def aio(self) -> "AsyncDoor":
         """The same door for event loops: ``await book.aio.record(fact)``."""
-        if self._async is None:
-            self._async = AsyncDoor(self._committer, self.actor)
-        return self._async
+        return self._door.aio
 
     # ---- marks ----
 
@@ -240,13 +176,6 @@ class Core(Reading):
                     if quantity:
                         found.setdefault(info.name, []).append(exposure_of(terms, quantity, holding.cost))
         return head, found
-
-    def _observe(self, state: BookState, command: commands.Command) -> None:
-        """Let a fill bring along the marks seen since the position's last movement."""
-        if not isinstance(command, commands.Record) or not isinstance(command.fact, Fill):
-            return
-        fill = command.fact
-        state.observe(fill.account, fill.instrument, self._marks.extremes(fill.instrument))
 
     def _committed(self, head: int) -> None:
         self._marks.head = head
@@ -338,12 +267,13 @@ class Core(Reading):
         Args:
             progress: called with entries done and entries in all.
         """
+        from onebook.book.verifying import Verifier
+
         return Verifier(self._store, progress).run()
 
     def rebuild(self, *, progress: Callable[[int, int], None] | None = None) -> Verification:
         """Make every read model anew from the log; nothing else is written meanwhile."""
-        with self._committer.exclusively():
-            return rebuild(self._store, self._committer.state, progress)
+        return self._door.rebuild(progress)
 
     def backup(self, path: str | os.PathLike[str]) -> Backup:
         """Write a consistent copy to a new file and check that it opens with the same head.
@@ -358,7 +288,7 @@ class Core(Reading):
             head, digest = copy.head()
         finally:
             copy.close()
-        self._committer.about("last_backup_ns", str(self._clock()))
+        self._door.committer.about("last_backup_ns", str(self._clock()))
         return Backup(path=target, entries=head, head_hash=digest.hex(), size=Path(target).stat().st_size)
 
     def frame(self, what: str, *, library: str = "polars", **filters: Any) -> Any:
@@ -378,12 +308,12 @@ class Core(Reading):
         if self._closed:
             return
         self._closed = True
-        if self._async is not None:
-            self._async.close()
-        with self._committer.exclusively():
-            self._committer.closed = True
-            self._marks.flush()
-            self._store.close()
+        with self._opening:
+            door = self._opened
+        if door is not None:
+            door.close()
+        self._marks.flush()
+        self._store.close()
         with self._changed:
             self._changed.notify_all()
 
@@ -392,10 +322,3 @@ class Core(Reading):
 
     def __exit__(self, *problem: object) -> None:
         self.close()
-
-
-def read_stored(reader: Any, place: tuple[int, int]) -> Any:
-    """Return the fact at a place of the log."""
-    from onebook.book.state import read_fact
-
-    return read_fact(reader, *place).fact

@@ -5,7 +5,7 @@ from typing import Any
 from onebook.book import rows
 from onebook.book.state import StateReads
 from onebook.domain.cash import Cash, cash_data
-from onebook.domain.decide.placing import add_days
+from onebook.domain.daily import add_days
 from onebook.domain.holdings import Holding, Key
 from onebook.domain.movements import FIRST
 from onebook.domain.numbers import ZERO, add, plain

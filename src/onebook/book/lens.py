@@ -134,7 +134,8 @@ class Lens:
     def holdings(self, info: LedgerInfo) -> dict[Key, Holding]:
         """Return a ledger's positions at this point."""
         if self.at_head:
-            return {(row[1], row[2]): rows.holding_of(row) for row in self.reader.positions(info.id)}
+            found = (rows.holding_of(row) for row in self.reader.positions(info.id))
+            return {holding.key: holding for holding in found if not holding.untouched}
         begin: Order = FIRST
         holdings: dict[Key, Holding] = {}
         limit = FAR if self.until_ns is None else self.until_ns + 1
@@ -149,6 +150,13 @@ class Lens:
                 holdings[change.after.key] = change.after
         return holdings
 
+    def taken_back(self, info: LedgerInfo) -> dict[Key, Holding]:
+        """Return flat positions for what was booked once and no longer stands."""
+        hedging = self.terms(info).hedging
+        found = self.reader.moved(info.id, self.known, self.until_ns)
+        keys = {(strategy, leg if hedging else "") for strategy, leg in found}
+        return {key: Holding(*key) for key in keys}
+
     def all_holdings(
         self, account: str | None = None, instrument: str | None = None, *, is_open: bool = False
     ) -> Iterator[tuple[LedgerInfo, dict[Key, Holding]]]:
@@ -161,8 +169,11 @@ class Lens:
         found: dict[int, dict[Key, Holding]] = {}
         wanted = {info.id for info in infos}
         for row in self.reader.positions(None, is_open=is_open):
-            if row[0] in wanted:
-                found.setdefault(row[0], {})[row[1], row[2]] = rows.holding_of(row)
+            if row[0] not in wanted:
+                continue
+            holding = rows.holding_of(row)
+            if not holding.untouched:
+                found.setdefault(row[0], {})[holding.key] = holding
         for info in infos:
             if info.id in found:
                 yield info, found[info.id]

@@ -7,7 +7,7 @@ with each tick by the difference the tick makes, whatever the number of position
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from onebook.domain import times
@@ -18,18 +18,35 @@ from onebook.store.port import Row, Store
 
 WRITE_EVERY = times.SECOND
 STALE_AFTER = 60 * times.SECOND
+MAX_STRETCHES = 256
 
 
 @dataclass(slots=True)
 class LiveMark:
-    """The newest price of an instrument, and the extremes since they were last taken."""
+    """The newest price of an instrument, and what was seen of it, in stretches.
+
+    ``high`` and ``low`` are of the stretch that began at ``since``; a stretch ends at each fill, so that the marks
+    since a position opened are those of whole stretches. ``past`` holds the ended ones: (since, high, low).
+    """
 
     price: Decimal
     at: int
     source: str
     written: int = 0
+    since: int = 0
     high: Decimal = ZERO
     low: Decimal = ZERO
+    past: list[tuple[int, Decimal, Decimal]] = field(default_factory=list)
+    cut: bool = False
+
+    def extremes(self, since: int) -> tuple[Decimal, Decimal] | None:
+        """Return the highest and lowest mark of the stretches that began at or after a moment."""
+        seen = [(high, low) for begun, high, low in self.past if begun >= since]
+        if not self.cut and self.since >= since:
+            seen.append((self.high, self.low))
+        if not seen:
+            return None
+        return max(high for high, _ in seen), min(low for _, low in seen)
 
 
 @dataclass(slots=True)
@@ -86,13 +103,15 @@ class Marks:
             mark = self._marks.get(instrument)
             if mark is None:
                 old = None
-                mark = self._marks[instrument] = LiveMark(price, at, source, 0, price, price)
+                mark = self._marks[instrument] = LiveMark(price, at, source, 0, at, price, price)
             else:
                 if at < mark.at:
                     return mark.price
                 old = mark.price
                 mark.price, mark.at, mark.source = price, at, source
-                if price > mark.high:
+                if mark.cut:
+                    mark.cut, mark.since, mark.high, mark.low = False, at, price, price
+                elif price > mark.high:
                     mark.high = price
                 elif price < mark.low:
                     mark.low = price
@@ -176,27 +195,38 @@ class Marks:
             mine = self._marks.get(instrument)
             if mine is None or mine.at < at:
                 value = Decimal(price)
-                high = value if mine is None else max(mine.high, value)
-                low = value if mine is None else min(mine.low, value)
-                self._marks[instrument] = LiveMark(value, at, source, at, high, low)
+                if mine is None:
+                    self._marks[instrument] = LiveMark(value, at, source, at, at, value, value)
+                else:
+                    mine.price, mine.at, mine.source, mine.written = value, at, source, at
+                    mine.high, mine.low = max(mine.high, value), min(mine.low, value)
                 changed = True
         if changed:
             self._reload()
 
-    def take_extremes(self, instrument: str) -> tuple[Decimal, Decimal] | None:
-        """Return the highest and lowest mark since the last time, and begin anew."""
-        mark = self._marks.get(instrument)
-        if mark is None:
+    def knows(self, instrument: str) -> bool:
+        """Say whether an instrument has a mark here."""
+        return instrument in self._marks
+
+    def extremes(self, instrument: str, since: int | None) -> tuple[Decimal, Decimal] | None:
+        """Return the highest and lowest mark seen here since a position opened; None for a flat one."""
+        if since is None:
             return None
         with self._lock:
-            found = mark.high, mark.low
-            mark.high = mark.low = mark.price
-        return found
+            mark = self._marks.get(instrument)
+            return None if mark is None else mark.extremes(since)
 
-    def extremes(self, instrument: str) -> tuple[Decimal, Decimal] | None:
-        """Return the highest and lowest mark since they were last taken."""
-        mark = self._marks.get(instrument)
-        return None if mark is None else (mark.high, mark.low)
+    def cut(self, instrument: str) -> None:
+        """End a stretch at a fill. The oldest stretches are joined when there are too many."""
+        with self._lock:
+            mark = self._marks.get(instrument)
+            if mark is None or mark.cut:
+                return
+            mark.past.append((mark.since, mark.high, mark.low))
+            mark.cut = True
+            if len(mark.past) > MAX_STRETCHES:
+                (since, high, low), (_, other_high, other_low) = mark.past[:2]
+                mark.past[:2] = [(since, max(high, other_high), min(low, other_low))]
 
 
 def exposure_of(terms: Terms, quantity: Decimal, cost: Decimal) -> Exposure:

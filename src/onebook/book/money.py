@@ -13,8 +13,9 @@ from onebook.book.lens import FAR, LedgerInfo, Lens
 from onebook.book.marks import LiveMark
 from onebook.book.positions import based
 from onebook.book.rows import day_of
+from onebook.domain.daily import add_days
 from onebook.domain.days import Days
-from onebook.domain.decide.placing import add_days
+from onebook.domain.facts import BookSettings
 from onebook.domain.holdings import Holding, Key
 from onebook.domain.instruments import Terms
 from onebook.domain.movements import Movement, Valuation
@@ -349,7 +350,7 @@ def _shown(found: dict[tuple[str, str], DayDelta]) -> list[DailyPnl]:
 class _DayState:
     """What :func:`add_days` reads: a calendar and a base currency of the query's choice."""
 
-    def __init__(self, days: Days, settings: object) -> None:
+    def __init__(self, days: Days, settings: BookSettings) -> None:
         self.days = days
         self.settings = settings
 
@@ -375,7 +376,7 @@ def _from_fold(lens: Lens, query: DayQuery) -> list[DailyPnl]:
             changes = fold(terms, holdings, movement)
             for change in changes:
                 holdings[change.after.key] = change.after
-            add_days(state, days, ledger, movement, changes, sign=1)  # type: ignore[arg-type]
+            add_days(state, days, ledger, movement, changes, sign=1)
     found: dict[tuple[str, str], DayDelta] = {}
     level = 0 if query.strategy is None else 1
     for (day, _, its_level, strategy, basis, currency), delta in days.items():

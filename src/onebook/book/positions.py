@@ -31,7 +31,7 @@ def based(holding: Holding) -> Decimal:
 
 
 def position_of(
-    lens: Lens, info: LedgerInfo, terms: Terms, holding: Holding, mark: LiveMark | None, now: int
+    lens: Lens | None, info: LedgerInfo, terms: Terms, holding: Holding, mark: LiveMark | None, now: int
 ) -> Position:
     """Return one position with its mark."""
     quantity = based(holding)
@@ -41,9 +41,11 @@ def position_of(
     open_part = bool(holding.quantity)
     average = average_price(terms, quantity, holding.cost) if quantity else None
     highest, lowest = holding.highest, holding.lowest
-    if open_part and mark is not None and lens.at_head and mark.at >= (holding.opened_ns or 0):
-        highest = mark.high if highest is None else max(highest, mark.high)
-        lowest = mark.low if lowest is None else min(lowest, mark.low)
+    if open_part and mark is not None and lens is not None and lens.at_head:
+        seen = mark.extremes(holding.opened_ns or 0)
+        if seen is not None:
+            highest = seen[0] if highest is None else max(highest, seen[0])
+            lowest = seen[1] if lowest is None else min(lowest, seen[1])
     return Position(
         account=info.account,
         instrument=info.name,
@@ -60,7 +62,7 @@ def position_of(
         income=canonical(holding.income),
         realized_pnl=canonical(holding.realized),
         opened_at=None if holding.opened_ns is None else times.to_datetime(holding.opened_ns),
-        updated_at=times.to_datetime(holding.updated_ns),
+        updated_at=None if holding.untouched else times.to_datetime(holding.updated_ns),
         mark=None if mark is None else mark.price,
         marked_at=None if mark is None else times.to_datetime(mark.at),
         mark_source="" if mark is None else mark.source,

@@ -13,6 +13,7 @@ from onebook.book.marks import LiveMark
 from onebook.book.records import break_of, fact_of, order_of, signal_of
 from onebook.domain import times
 from onebook.domain.facts import FACTS
+from onebook.domain.holdings import Holding
 from onebook.domain.lots import Lots as LotFold
 from onebook.domain.movements import Movement
 from onebook.domain.reports import (
@@ -135,11 +136,13 @@ class Reading:
                 held = positions.netted(lens, info, terms, leg)
                 whole = positions.summed_position(lens, info, terms, list(held.values()), mark, self._now())
                 return None if whole is None else positions.with_basis(whole, "netted")
-            holdings = [
-                holding
-                for _, holding in sorted(lens.holdings(info).items())
-                if (strategy is None or holding.strategy == strategy) and (leg is None or holding.leg == leg)
-            ]
+            holdings: list[Holding] = []
+            for source in (lens.holdings, lens.taken_back):
+                holdings = holdings or [
+                    holding
+                    for _, holding in sorted(source(info).items())
+                    if (strategy is None or holding.strategy == strategy) and (leg is None or holding.leg == leg)
+                ]
             if strategy is not None and len(holdings) == 1:
                 return positions.position_of(lens, info, terms, holdings[0], mark, self._now())
             total = positions.summed_position(lens, info, terms, holdings, mark, self._now())

@@ -85,7 +85,7 @@ def _position(ledger: Ledger, holding: Holding) -> Any:
     from onebook.book.positions import position_of
 
     info = LedgerInfo(ledger.id, ledger.account, ledger.instrument, "position", (ledger.name,))
-    return position_of(None, info, ledger.terms, holding, None, 0)  # type: ignore[arg-type]
+    return position_of(None, info, ledger.terms, holding, None, 0)
 
 
 def _events(decision: Decision, stamp: Stamp) -> Iterator[Event]:

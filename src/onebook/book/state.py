@@ -12,7 +12,7 @@ from typing import Any
 from onebook.book import rows
 from onebook.domain.cash import Cash, cash_from
 from onebook.domain.days import Days
-from onebook.domain.facts import Account, BookSettings, Instrument
+from onebook.domain.facts import Account, BookSettings, Fill, Instrument
 from onebook.domain.holdings import Holding
 from onebook.domain.instruments import terms_of
 from onebook.domain.movements import FIRST, Movement, Order
@@ -361,6 +361,12 @@ class StateReads:
         """Return the marks that the command brings along."""
         found = self._observed.get((account, instrument))
         return (None, None) if found is None else found
+
+    def opened_ns(self, fill: Fill) -> int | None:
+        """Return when the position that a fill is about opened; None when it is flat."""
+        ledger = self.ledger(fill.account, fill.instrument)
+        held = ledger.holdings.get((fill.strategy, fill.leg if ledger.terms.hedging else ""))
+        return None if held is None else held.opened_ns
 
     def observe(self, account: str, instrument: str, marks: tuple[Decimal, Decimal] | None) -> None:
         """Let the next command bring along the highest and lowest mark seen; None for none."""

@@ -203,7 +203,7 @@ def _open_stretch(book: Book, account: str, symbol: str) -> Stretch | None:
     held = book.position(symbol, account=account)
     if held is not None and held.quantity and held.average_price is None:
         held = book.position(symbol, account=account, basis="netted")
-    if held is None or not held.quantity:
+    if held is None or not held.quantity or held.updated_at is None:
         return None
     trips = book.round_trips(account=account, instrument=symbol, is_open=True)
     strategies = sorted({trip.strategy for trip in trips})

@@ -174,6 +174,11 @@ class Holding:
         """Which position of its ledger this is."""
         return self.strategy, self.leg
 
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing stands that moved it: a bust or a late fill can leave a position that never was."""
+        return self.last == FIRST
+
 
 def _copier() -> Callable[[Holding], Holding]:
     """Return a function that copies a holding field by field: written out, it takes a third of the time."""

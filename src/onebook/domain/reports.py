@@ -39,7 +39,7 @@ class Position:
     income: Decimal
     realized_pnl: Decimal
     opened_at: datetime | None
-    updated_at: datetime
+    updated_at: datetime | None
     mark: Decimal | None = None
     marked_at: datetime | None = None
     mark_source: str = ""

@@ -133,6 +133,13 @@ class MemoryReader:
         rows = takewhile(lambda row: row[1] <= far, self._after(ledger, after, known))
         return [row[1:_UNTIL] for row in islice(rows, limit)]
 
+    @locked
+    def moved(self, ledger: int, known: int | None, until_ns: int | None = None) -> list[Row]:
+        """Return what movements were ever about."""
+        last, far = (_FAR if limit is None else limit for limit in (known, until_ns))
+        rows = self._under("movements", (ledger,))
+        return sorted({row[8:10] for row in rows if row[6] <= last and row[1] <= far and row[10] == "fill"})
+
     def _after(self, ledger: int, place: Sequence[Any], known: int | None) -> Iterator[Row]:
         for key, row in self._tables["movements"].up((ledger, *place, _FAR)):
             if key[0] != ledger:

@@ -103,6 +103,9 @@ class Reader(Protocol):
     ) -> list[Row]:
         """Return the movement rows that stand, after a place and in order, at most so many."""
 
+    def moved(self, ledger: int, known: int | None, until_ns: int | None = None) -> list[Row]:
+        """Return (strategy, leg) of all fills ever booked, those included that no longer stand."""
+
     def movement(self, ledger: int, order: Order) -> Row | None:
         """Return the movement row that stands at a place now."""
 

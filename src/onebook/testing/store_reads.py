@@ -134,6 +134,18 @@ class ReadsContract(ABC):
         same([known(7), known(8), known(None)], [[(10, "7"), (20, "1")], [(10, "7")], [(10, "7")]])
         same((store.movement(1, place), store.movement(1, other)), (new[1:], None))
 
+    def test_what_was_ever_moved(self) -> None:
+        """Strategies and legs of fills, closed versions too, up to a sequence and a time."""
+        store = self.opened()
+        place, other = (10, 6, "", 2, 1), (20, 6, "", 3, 1)
+        rows = [movement(1, place, strategy="b"), movement(1, other, strategy="a", leg="long")]
+        rows.append(movement(1, (30, 7, "", 4, 1), strategy="c", kind="payment"))
+        commit(store, ledgers=ledger_rows(1), movements=rows)
+        commit(store, movement_ends=[(5, 1, *place, 2)])
+        same(store.moved(1, None), [("a", "long"), ("b", "")])
+        same((store.moved(1, 2), store.moved(1, None, 19), store.moved(1, 1)), ([("b", "")], [("b", "")], []))
+        same(store.moved(2, None), [])
+
     def test_a_version_is_there_once(self) -> None:
         """The same place and sequence twice is refused."""
         store = self.opened()

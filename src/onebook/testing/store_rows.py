@@ -69,7 +69,8 @@ def movement(ledger: int, place: Order, known_from: int = 0, **values: Any) -> R
     """Return a movement row."""
     kind, quantity, data = values.get("kind", "fill"), values.get("quantity", "1"), values.get("data")
     known = known_from or place[3]
-    return (ledger, *place, known, 1, "s", "", kind, quantity, "100", None, None, data)
+    owner = values.get("strategy", "s"), values.get("leg", "")
+    return (ledger, *place, known, 1, *owner, kind, quantity, "100", None, None, data)
 
 
 def position(ledger: int, strategy: str = "", *, is_open: int = 0, unvalued: int = 0) -> Row:

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from heapq import merge
 
+from onebook.domain.daily import add_days, add_delta
 from onebook.domain.facts import BookSettings
 from onebook.domain.holdings import Change, ClosedTrip, Holding, Key
 from onebook.domain.instruments import Terms
 from onebook.domain.movements import FIRST, SHARED, Movement, Order
-from onebook.domain.numbers import ZERO, add, negate, plain, subtract
+from onebook.domain.numbers import ZERO, negate, plain
 from onebook.domain.positions import fold
 from onebook.domain.rates import valuation
 from onebook.domain.shapes import holding_data
@@ -81,61 +82,6 @@ def append(state: State, decision: Decision, ledger: Ledger, movement: Movement)
 
 def _key(terms: Terms, movement: Movement) -> Key:
     return (movement.strategy or "", movement.leg if terms.hedging else "")
-
-
-def add_days(  # noqa: PLR0913  the parts of one row or query
-    state: State,
-    days: dict[DayKey, DayDelta],
-    ledger: Ledger,
-    movement: Movement,
-    changes: Iterable[Change],
-    *,
-    sign: int,
-    terms: Terms | None = None,
-) -> None:
-    """Add to (or with sign -1 take from) the daily rows what a movement realized."""
-    terms = terms or ledger.terms
-    fills = sign if movement.kind == "fill" else 0
-    day = ""
-    for change in changes:
-        before, after = change.before, change.after
-        gross = subtract(after.gross, before.gross)
-        fees = subtract(after.fees, before.fees)
-        funding = subtract(after.funding, before.funding)
-        income = subtract(after.income, before.income)
-        trips = len(change.closed) * sign
-        if not (fills or trips or gross or fees or funding or income):
-            continue
-        day = day or state.days.of(movement.order[0]).isoformat()
-        figures = (gross, fees, funding, income)
-        rows = [("native", terms.settle, figures)]
-        base_currency = state.settings.base_currency
-        if movement.base is not None and terms.settle != base_currency:
-            rate = movement.base
-            delta = subtract(after.realized_base, before.realized_base)
-            parts = [rate.value(part) for part in figures[1:]]
-            rest = subtract(subtract(add(delta, parts[0]), parts[1]), parts[2])
-            rows.append(("base", base_currency, (rest, parts[0], parts[1], parts[2])))
-        for basis, currency, amounts in rows:
-            signed = amounts if sign > 0 else tuple(negate(amount) for amount in amounts)
-            for level, strategy in ((0, ""), (1, after.strategy)):
-                key = (day, ledger.account, level, strategy, basis, currency)
-                _add_delta(days, key, DayDelta(signed[0], signed[1], signed[2], signed[3], fills, trips))
-        fills = 0
-
-
-def _add_delta(days: dict[DayKey, DayDelta], key: DayKey, delta: DayDelta) -> None:
-    found = days.get(key)
-    if found is None:
-        days[key] = delta
-        return
-    found.gross = add(found.gross, delta.gross)
-    found.fees = add(found.fees, delta.fees)
-    found.funding = add(found.funding, delta.funding)
-    found.income = add(found.income, delta.income)
-    found.fills += delta.fills
-    found.round_trips += delta.round_trips
-    found.restated = found.restated or delta.restated
 
 
 def position_events(decision: Decision, change: Change, cause: str, account: str | None = None) -> None:
@@ -371,7 +317,7 @@ class Refold:
             moved = delta.gross or delta.fees or delta.funding or delta.income
             if moved or delta.fills or delta.round_trips:
                 delta.restated = key[0] < today and bool(moved or delta.round_trips)
-                _add_delta(self._decision.days, key, delta)
+                add_delta(self._decision.days, key, delta)
 
     def _position_event(self, ledger: Ledger, change: Change, cause: str) -> None:
         decision, after = self._decision, change.after

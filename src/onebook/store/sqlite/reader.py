@@ -92,6 +92,10 @@ class SqliteReader:
             return self._rows("movements", ledger, *after, limit, until)
         return self._rows("movements_known", ledger, *after, limit, until, known)
 
+    def moved(self, ledger: int, known: int | None, until_ns: int | None = None) -> list[Row]:
+        """Return whose fills were ever booked."""
+        return self._rows("moved", ledger, _FAR if known is None else known, _FAR if until_ns is None else until_ns)
+
     def movement(self, ledger: int, order: Order) -> Row | None:
         """Return the movement row at a place."""
         return self._row("movement", ledger, *order)

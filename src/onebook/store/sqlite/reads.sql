@@ -71,6 +71,12 @@ WHERE ledger = ?1 AND (occurred_ns, rank, tie, sequence, ordinal) > (?2, ?3, ?4,
     AND occurred_ns <= ?8 AND known_from <= ?9 AND (known_until IS NULL OR known_until > ?9)
 ORDER BY occurred_ns, rank, tie, sequence, ordinal LIMIT ?7
 
+-- name: moved
+-- Whose fills a ledger ever had by a sequence, up to a time, those included that no longer stand.
+SELECT DISTINCT strategy, leg FROM movements
+WHERE ledger = ?1 AND known_from <= ?2 AND occurred_ns <= ?3 AND kind = 'fill'
+ORDER BY strategy, leg
+
 -- name: movement
 -- The movement that stands at a place.
 SELECT occurred_ns, rank, tie, sequence, ordinal, known_from, content,
