@@ -7,7 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from onebook.app import Book, open, restore  # noqa: A004  the name users know from files
+    from onebook.app import Book, open  # noqa: A004  the name users know from files
+    from onebook.book.keeping import restore
     from onebook.book.receipts import Receipt
     from onebook.domain.facts import (
         EXTERNAL,
@@ -69,8 +70,8 @@ _HOMES = {
     "onebook.app": (
         "Book",
         "open",
-        "restore",
     ),
+    "onebook.book.keeping": ("restore",),
     "onebook.book.receipts": ("Receipt",),
     "onebook.domain.facts": (
         "Account",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from onebook.book.core import Core
-from onebook.book.keeping import restore
+from onebook.book.reading import Moment, moment_ns
 from onebook.clock import Clock, system_clock
 from onebook.errors import BadConfig
 from onebook.store.port import Store
@@ -18,12 +18,49 @@ class Book(Core):
     def __enter__(self) -> Self:
         return self
 
+    def export(  # noqa: PLR0913  the filters of every query
+        self,
+        path: str | os.PathLike[str],
+        *,
+        form: str | None = None,
+        account: str | None = None,
+        strategy: str | None = None,
+        instrument: str | None = None,
+        since: Moment = None,
+        until: Moment = None,
+        replace: bool = False,
+    ) -> int:
+        """Write the book to a file and return how many lines or rows; the file is whole, or as it was before.
+
+        What was written reads back with ``onebook import`` into an equal book.
+
+        Args:
+            path: the file. ``.jsonl`` holds every fact, ``.csv`` and ``.parquet`` the fills that stand.
+            form: ``jsonl``, ``csv`` or ``parquet``; None: as the path ends.
+            account: only this one.
+            strategy: only this one.
+            instrument: only this one.
+            since: from this moment on.
+            until: before this moment.
+            replace: allow that the file is there already.
+
+        Raises:
+            InputError: no such form, the file is there, or it cannot be written.
+            StoreFull: the disk is full.
+        """
+        from onebook.intake.exporter import Chosen, export
+
+        span = {"since": moment_ns("since", since), "until": moment_ns("until", until)}
+        chosen = Chosen(account=account, strategy=strategy, instrument=instrument, **span)
+        return export(self, os.fspath(path), chosen, form=form, replace=replace)
+
 
 def open(  # noqa: A001  the name users know from files
     url: str | os.PathLike[str] | None = None,
     *,
     actor: str = "",
     read_only: bool = False,
+    create: bool = True,
     clock: Clock | None = None,
     config: dict[str, Any] | None = None,
 ) -> Book:
@@ -34,6 +71,7 @@ def open(  # noqa: A001  the name users know from files
             platform's data folder, whose path is printed to stderr.
         actor: who records, for the log.
         read_only: refuse every write.
+        create: make the book when there is none; False and ``read_only`` refuse instead.
         clock: nanoseconds since 1970 UTC, for tests and replays.
         config: ``synchronous`` (full or normal), ``busy_seconds``.
 
@@ -42,10 +80,11 @@ def open(  # noqa: A001  the name users know from files
         SchemaTooNew: a newer release made it.
         StoreError: it cannot be opened.
     """
-    return Book(_store(url, read_only=read_only, config=config or {}), actor=actor, clock=clock or system_clock)
+    store = _store(url, read_only=read_only, create=create, config=config or {})
+    return Book(store, actor=actor, clock=clock or system_clock)
 
 
-def _store(url: str | os.PathLike[str] | None, *, read_only: bool, config: dict[str, Any]) -> Store:
+def _store(url: str | os.PathLike[str] | None, *, read_only: bool, create: bool, config: dict[str, Any]) -> Store:
     place = os.fspath(url) if url is not None else os.environ.get("ONEBOOK_URL") or _default_path()
     if place == ":memory:":
         from onebook.store.memory import MemoryStore
@@ -62,6 +101,7 @@ def _store(url: str | os.PathLike[str] | None, *, read_only: bool, config: dict[
     return SqliteStore(
         place,
         read_only=read_only,
+        create=create,
         synchronous=str(config.get("synchronous", "full")),
         busy_ms=BUSY_MS if busy is None else int(float(busy) * 1000),
     )
@@ -80,4 +120,4 @@ def _default_path() -> str:
     return str(path)
 
 
-__all__ = ["Book", "open", "restore"]
+__all__ = ["Book", "open"]

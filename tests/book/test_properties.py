@@ -339,7 +339,7 @@ def test_busts_and_corrections_leave_the_book_of_what_is_right(facts: list[Any],
             if deed == "bust":
                 book.bust(sequences[fact.venue_fill_id], reason="never happened")
             elif deed == "correct":
-                names = ("price", "quantity", "side", "strategy", "occurred_ns")
+                names = ("price", "quantity", "side", "strategy", "occurred_ns", "instrument", "account")
                 new = {name: getattr(other, name) for name in names if getattr(other, name) != getattr(fact, name)}
                 if new:
                     book.correct(sequences[fact.venue_fill_id], reason="typo", **new)
@@ -356,6 +356,8 @@ def replace_price(fill: Fill, random: Any) -> Fill:
         "side": "sell" if fill.side == "buy" else "buy",
         "strategy": "a" if fill.strategy != "a" else "b",
         "occurred_at": moment(random.randrange(432)),
+        "instrument": random.choice([name for name in INSTRUMENTS if name != fill.instrument]),
+        "account": ACCOUNTS[1 - ACCOUNTS.index(fill.account)],
     }
     chosen = random.sample(sorted(other), random.randrange(1, 4))
     return fill.replaced(**{name: other[name] for name in chosen})
@@ -416,3 +418,15 @@ def test_quotients_are_rounded_once_half_to_even(left: Fraction, right: Fraction
     assert exact(got) == rounded(Fraction(left.numerator, right.numerator))
     with decimal.localcontext(decimal.Context(prec=150, rounding=ROUND_HALF_EVEN)):
         assert got == (dividend / divisor).quantize(Decimal("1e-18"))
+
+
+def test_a_quotient_just_beyond_a_half_is_none() -> None:
+    from onebook.domain.numbers import quotient
+
+    last = Decimal(1).scaleb(-18)
+    for beyond, steps in ((-1, 0), (0, 0), (1, 1)):
+        dividend = Decimal(5 * 10**210 + beyond)
+        assert quotient(dividend, Decimal(10) ** 229) == steps * last
+        assert quotient(dividend.copy_negate(), Decimal(10) ** 229) == -steps * last
+    for value, steps in (("0.5", 0), ("1.5", 2), ("2.5", 2), ("-2.5", -2), ("-3.5", -4)):
+        assert quotient(Decimal(value), Decimal(10) ** 18) == steps * last

@@ -174,11 +174,8 @@ def test_view_and_function_say_the_same_close_reason(reason: str, status: str, b
     assert [row["status"] for row in database.get_trading_journal()] == [status]
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="the view divides value by contracts and leaves the contract size out"
-)
 @pytest.mark.parametrize(
-    ("symbol", "size", "settle", "worth"), [("BTC/USD:BTC", 100, "BTC", 0.04), ("BTC/USDT:USDT", "0.01", "USDT", 1250)]
+    ("symbol", "size", "settle", "worth"), [("BTC/USD:BTC", 100, "BTC", 0.004), ("BTC/USDT:USDT", "0.01", "USDT", 1250)]
 )
 def test_the_view_shows_contracts_per_unit(
     symbol: str, size: object, settle: str, worth: float, book: onebook.Book
@@ -189,7 +186,7 @@ def test_the_view_shows_contracts_per_unit(
     book.record(fill("buy", 10, 50000, instrument=symbol))
     book.mark(symbol, 62500)
     rows = outside(book, "SELECT entry_price, unrealized_pnl FROM paper_trades")[1]
-    assert rows == [[50000.0, pytest.approx(worth / 10)]]
+    assert rows == [[50000.0, pytest.approx(worth)]]
 
 
 # ---- the questions ----

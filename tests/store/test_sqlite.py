@@ -2,6 +2,8 @@
 
 import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import apsw
@@ -10,6 +12,7 @@ import pytest
 from onebook.errors import BookError, CorruptLog, NotABook, SchemaTooNew, StoreBusy, StoreClosed, StoreError
 from onebook.store.port import Batch
 from onebook.store.sqlite.store import MIGRATIONS, SqliteStore
+from onebook.testing import FaultVFS
 from onebook.testing.store_rows import append, everything, one_of_each
 
 
@@ -33,22 +36,42 @@ def test_another_programs_database_is_refused_and_left_alone(path: str, *, read_
         other.execute("CREATE TABLE trades (id INTEGER PRIMARY KEY)")
     other.close()
     before = Path(path).read_bytes()
-    with pytest.raises(NotABook, match="onebook import"):
+    with pytest.raises(NotABook, match=r"another program's database.* import FILE\.csv"):
         SqliteStore(path, read_only=read_only)
     assert Path(path).read_bytes() == before
 
 
-@pytest.mark.parametrize("content", [b"date,side,price\n" * 100, b"xy", bytes(5000), os.urandom(5000)])
-def test_a_file_that_is_no_database_is_refused_and_left_alone(path: str, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"date,side,price\n" * 1000, "a CSV file, not a book.*onebook --db BOOK import"),
+        ("größe;preis;stück\n".encode() * 1000, "a CSV file"),
+        (b'{"type": "fill"}\n', "a JSON file.*import"),
+        (b"buy low, sell high", "a text file"),
+        (b"x", "a text file"),
+        (b"\x00", "binary data, not a book.*restore BACKUP"),
+        (b"\xff", "binary data"),
+        (bytes(5000), "binary data"),
+        (bytes(reversed(range(256))) * 20, "binary data"),
+        (b"PK\x03\x04" + bytes(99), "a ZIP archive"),
+        (b"PAR1" + bytes(99), "a Parquet file"),
+    ],
+    ids=lambda part: part if isinstance(part, str) else f"{len(part)} bytes",
+)
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_file_that_is_no_database_is_refused_and_left_alone(
+    path: str, content: bytes, says: str, *, read_only: bool
+) -> None:
     Path(path).write_bytes(content)
-    with pytest.raises(NotABook, match="onebook import"):
-        SqliteStore(path)
+    with pytest.raises(NotABook, match=says):
+        SqliteStore(path, read_only=read_only)
+    assert [file.name for file in Path(path).parent.iterdir()] == ["trading.db"]
     assert Path(path).read_bytes() == content
 
 
 def test_an_empty_file_becomes_a_book_but_not_read_only(path: str) -> None:
     Path(path).touch()
-    with pytest.raises(NotABook):
+    with pytest.raises(NotABook, match=f"is empty.*onebook --db {path} demo"):
         SqliteStore(path, read_only=True)
     filled(path).close()
 
@@ -71,8 +94,59 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match="folder"):
+    with pytest.raises(StoreError, match="its folder cannot be made"):
         SqliteStore(str(tmp_path / "file" / "trading.db"))
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b"])
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_name_that_no_file_can_have(tmp_path: Path, name: str, *, read_only: bool) -> None:
+    with pytest.raises(StoreError, match="check the path"):
+        SqliteStore(str(tmp_path / name), read_only=read_only)
+
+
+def test_a_device_is_refused() -> None:
+    with pytest.raises(StoreError, match="neither a file nor a folder"):
+        SqliteStore("/dev/null")
+
+
+def test_a_path_that_may_not_be_looked_at(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_given: object, **_named: object) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    with pytest.raises(StoreError, match=r"cannot be read \(Permission denied\); check the path and its permissions"):
+        SqliteStore(path)
+
+
+def test_opening_what_is_no_book_leaves_the_locks_of_an_open_book(path: str) -> None:
+    """POSIX takes a process's locks on a file away when it closes any handle of it."""
+    store = filled(path)
+    for read_only in (False, True):
+        SqliteStore(path, read_only=read_only).close()
+    script = (
+        "import apsw, sys; c = apsw.Connection(sys.argv[1]); c.pragma('locking_mode', 'exclusive');"
+        "print(c.execute('SELECT count(*) FROM entries').fetchall())"
+    )
+    found = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=False)
+    assert "BusyError" in found.stderr
+    store.close()
+
+
+def test_a_folder_that_may_not_be_made(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_given: object, **_named: object) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(StoreError, match=r"its folder cannot be made \(Permission denied\)"):
+        SqliteStore(path)
+
+
+def test_a_disk_that_does_not_let_the_file_be_opened(path: str) -> None:
+    vfs = FaultVFS()
+    vfs.fail("xOpen", 1)
+    with pytest.raises(StoreError, match="may be read, and its folder written"):
+        SqliteStore(path, vfs=vfs.name)
 
 
 def test_folders_are_made(tmp_path: Path) -> None:
@@ -95,7 +169,7 @@ def test_a_damaged_page_is_said_clearly(path: str) -> None:
 
 
 def test_read_only_needs_a_file(path: str) -> None:
-    with pytest.raises(StoreError, match="does not exist"):
+    with pytest.raises(StoreError, match=f"no book at that path.*onebook --db {path} import FILE"):
         SqliteStore(path, read_only=True)
     assert not Path(path).exists()
 

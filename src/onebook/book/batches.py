@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from onebook.book.commit import Outcome, Request
 from onebook.book.receipts import Receipt
+from onebook.domain.identity import fill_identity
 from onebook.domain.reports import BatchReport, Refusal
 from onebook.domain.state import Decision, Stamp
 from onebook.errors import BookError
@@ -16,7 +17,11 @@ def receipt_of(outcome: Outcome) -> Receipt:
     decision, stamp = outcome.decision, outcome.stamp
     assert decision is not None and stamp is not None  # noqa: S101,PT018  an outcome without error has both
     sequence = stamp.sequence if decision.status == "recorded" else decision.first
-    return Receipt(decision.status, sequence, decision.identity, decision, stamp)
+    identity = decision.identity
+    if decision.named is not None:
+        fill, ordinal = decision.named
+        identity = fill_identity(fill, f"{sequence}.{ordinal}")
+    return Receipt(decision.status, sequence, identity, decision, stamp)
 
 
 @dataclass(slots=True, eq=False)

@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from onebook.domain.facts import AnyFact
 from onebook.domain.fields import required, text
 from onebook.domain.numbers import number
 from onebook.domain.reports import Backup, BatchReport, Mark, Status, Verification
-from onebook.errors import InputError, StoreClosed
+from onebook.errors import InputError, StoreClosed, StoreError
 from onebook.store.codec import decode_entry
 from onebook.store.port import Store
 from onebook.store.sqlite.store import SqliteStore
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from onebook.book.receipts import Receipt
 
 POLL_SECONDS = 0.02
+CLOSED = "the book is closed; open it again"
 
 
 class Core(Reading):
@@ -54,11 +56,15 @@ class Core(Reading):
 
     # ---- the point of view: now ----
 
+    def now(self) -> int:
+        """Return the moment by the book's own clock, in nanoseconds since 1970 UTC."""
+        return self._clock()
+
     def _now(self) -> int:
         return self._clock()
 
     def _mark(self, instrument: str) -> LiveMark | None:
-        return self._marks.all().get(instrument)
+        return self._marks.get(instrument)
 
     # ---- in ----
 
@@ -67,8 +73,7 @@ class Core(Reading):
         """The way in, made at the first write: a book that is only read does without it."""
         if self._opened is None:
             if self._closed:
-                msg = "the book is closed; open it again"
-                raise StoreClosed(msg)
+                raise StoreClosed(CLOSED)
             from onebook.book.door import Door
 
             with self._opening:
@@ -137,7 +142,13 @@ class Core(Reading):
             price: above 0, in the quote currency.
             at: when it was so; None for now.
             source: who says so.
+
+        Raises:
+            InputError: it is malformed.
+            StoreClosed: the book is closed.
         """
+        if self._closed:
+            raise StoreClosed(CLOSED)
         value = number("price", price)
         if value < 0:
             msg = f"price: {value} is below 0"
@@ -145,6 +156,19 @@ class Core(Reading):
         moment = moment_ns("at", at)
         name = instrument if type(instrument) is str and instrument else required("instrument", instrument)
         self._marks.put(name, value, self._clock() if moment is None else moment, source)
+
+    def share_marks(self) -> None:
+        """Let other processes see the newest marks now, not within a second; for programs that end right after.
+
+        Raises:
+            StoreBusy: another process wrote for longer than a second; the marks are shared later, or at close.
+        """
+        self._marks.share(wait=True)
+
+    def _share_marks(self) -> None:
+        """Bring the newest marks into the table, for answers that read it; who writes just now goes first."""
+        with suppress(StoreError):
+            self._marks.share()
 
     def marks(self) -> list[Mark]:
         """Return the newest prices."""
@@ -200,6 +224,7 @@ class Core(Reading):
             raise InputError(msg)
         limit = known if sequence is None else sequence
         now = self._clock()
+        self._share_marks()
         if limit is not None:
             with self._store.reading() as reader:
                 row = reader.entry(limit) if limit else None
@@ -231,6 +256,7 @@ class Core(Reading):
 
     def status(self) -> Status:
         """Return the book in numbers."""
+        self._share_marks()
         with self._store.reading() as reader:
             sequence, digest = reader.head()
             tally = reader.tally()
@@ -282,6 +308,7 @@ class Core(Reading):
             StoreError: the file exists, or cannot be written.
         """
         target = os.fspath(path)
+        self._share_marks()
         self._store.backup(target)
         copy = SqliteStore(target, read_only=True)
         try:
@@ -312,7 +339,7 @@ class Core(Reading):
             door = self._opened
         if door is not None:
             door.close()
-        self._marks.flush()
+        self._marks.close()
         self._store.close()
         with self._changed:
             self._changed.notify_all()

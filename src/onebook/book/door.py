@@ -19,8 +19,8 @@ from onebook.domain.fields import tags as take_tags
 from onebook.domain.identity import client_scope, fill_scope, identity_parts, scope
 from onebook.domain.reports import BatchReport, Verification
 from onebook.errors import AmbiguousLot, InputError
-from onebook.store.codec import decode_entry
-from onebook.store.port import Store
+from onebook.store.codec import decode, decode_entry
+from onebook.store.port import Reader, Store
 
 if TYPE_CHECKING:
     from onebook.book.aio import AsyncDoor
@@ -133,9 +133,9 @@ class Door:
                 number_of = reader.scope(fill_scope(venue, account, instrument))
                 found = [] if number_of is None else reader.identities(number_of, fill_id, 2**62)
                 for place in found:
-                    fact = read_fact(reader, *place).fact
-                    if fact.side == side and order_id in {"", fact.venue_order_id}:
-                        places.append(place)
+                    for fact in _versions(reader, *place):
+                        if fact.side == side and order_id in {"", fact.venue_order_id} and place not in places:
+                            places.append(place)
             elif len(parts) == 2:
                 number_of = reader.scope(scope(kind, parts[0]))
                 places = [] if number_of is None else reader.identities(number_of, parts[1], 2**62)
@@ -167,3 +167,11 @@ class Door:
             self._async.close()
         with self.committer.exclusively():
             self.committer.closed = True
+
+
+def _versions(reader: Reader, sequence: int, ordinal: int) -> list[Any]:
+    """Return a fill as it was reported, and as it stands after its corrections."""
+    first = read_fact(reader, sequence, ordinal).fact
+    history = reader.record("fill", first.account, f"{sequence}.{ordinal}", None)
+    version = None if history is None else decode(history[1]).get("version")
+    return [first] if version is None else [first, read_fact(reader, *version).fact]

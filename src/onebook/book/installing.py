@@ -35,7 +35,8 @@ class BookState(StateReads):
         events = []
         for draft in decision.events:
             data = draft.data
-            if draft.type in _POSITION_EVENTS:
+            kind = draft.type
+            if kind in _POSITION_EVENTS:
                 text = encode(data)
                 data_now: Any = Raw(text)
                 place = (
@@ -49,9 +50,9 @@ class BookState(StateReads):
                 data_now = data
             events.append(
                 EventBody(
-                    draft.type,
+                    kind,
                     data_now,
-                    VERSIONS.get(draft.type, 1),
+                    VERSIONS.get(kind, 1),
                     draft.account,
                     draft.instrument,
                     draft.strategy,
@@ -85,23 +86,29 @@ class BookState(StateReads):
         for number, (last, shared, point, since) in decision.progress.items():
             ledger = self._ledger_of(number, decision)
             ledger.last, ledger.shared, ledger.point, ledger.since_point = last, shared, point, since
-        for cash_ledger, cash in decision.cash_ledgers:
-            self._take_cash(cash_ledger, cash)
         self._take_movements(decision, sequence)
         if decision.days:
             self._add_days(decision.days)
         for record in decision.records:
             self._put_record(record, sequence)
-        for base, quote, rate in decision.rates:
-            self.batch.rates.append((base, quote, rate.at, rate.source, plain(rate.price), sequence))
-            if self._pairs is not None:
-                self._pairs.add((base, quote))
-        self._count(decision)
+        if decision.tally:
+            self._count(decision)
+        if decision.cash_ledgers:
+            for cash_ledger, cash in decision.cash_ledgers:
+                self._take_cash(cash_ledger, cash)
+        if decision.rates:
+            self._take_rates(decision, sequence)
         if decision.definitions:
             self.flush()
             self._forget_definitions()
             self._ledgers.clear()
             self._cash.clear()
+
+    def _take_rates(self, decision: Decision, sequence: int) -> None:
+        for base, quote, rate in decision.rates:
+            self.batch.rates.append((base, quote, rate.at, rate.source, plain(rate.price), sequence))
+            if self._pairs is not None:
+                self._pairs.add((base, quote))
 
     def _count(self, decision: Decision) -> None:
         for name, count in decision.tally.items():
@@ -125,14 +132,15 @@ class BookState(StateReads):
         own = ledger is decision.ledger or ledger.name == decision.instrument
         text = states.get((ledger.account, "" if own else ledger.name, holding.strategy, holding.leg))
         self._dirty[ledger.id, holding.strategy, holding.leg] = (holding, text)
-        self._save_ledger(ledger.id)
+        if self._unsaved:
+            self._save_ledger(ledger.id)
 
     def _take_cash(self, ledger: CashLedger, cash: Cash) -> None:
         ledger.cash = cash
         self._save_ledger(ledger.id)
         waiting = int(any(cash.missing.values()))
         state = encode_text(cash_data(cash))
-        self.batch.positions.append((ledger.id, "", "", 0, waiting, cash.sequence, state, *FIRST))
+        self.batch.positions.append((ledger.id, "", "", 0, waiting, cash.sequence, state, *FIRST, None, None))
 
     def _save_ledger(self, number: int) -> None:
         """Give a new ledger its row, the first time something is booked in it."""
@@ -144,7 +152,8 @@ class BookState(StateReads):
         for number, movement in decision.ended:
             batch.movement_ends.append((sequence, number, *movement.order, movement.known_from))
         for number, movement in decision.added:
-            self._save_ledger(number)
+            if self._unsaved:
+                self._save_ledger(number)
             batch.movements.append(rows.movement_row(number, movement))
         for number, trip in decision.trips_ended:
             batch.trip_ends.append((sequence, trip.closed_ns, trip.id, number, trip.strategy, trip.leg))
@@ -163,11 +172,11 @@ class BookState(StateReads):
         return 1
 
     def _ledger_of(self, number: int, decision: Decision) -> Ledger:
+        if decision.ledger is not None and decision.ledger.id == number:
+            return decision.ledger
         for ledger, _ in decision.holdings:
             if ledger.id == number:
                 return ledger
-        if decision.ledger is not None and decision.ledger.id == number:
-            return decision.ledger
         return next(ledger for ledger in self._ledgers.values() if ledger.id == number)
 
     def _scope(self, name: str) -> int:
@@ -201,10 +210,14 @@ class BookState(StateReads):
                 row = self._store.day((key[2], key[4], key[0], key[1], key[3], key[5]))
                 found = DayDelta(ZERO, ZERO, ZERO, ZERO) if row is None else rows.day_of(row)
                 self._days[key] = found
-            found.gross = add(found.gross, delta.gross)
-            found.fees = add(found.fees, delta.fees)
-            found.funding = add(found.funding, delta.funding)
-            found.income = add(found.income, delta.income)
+            if delta.gross:
+                found.gross = add(found.gross, delta.gross)
+            if delta.fees:
+                found.fees = add(found.fees, delta.fees)
+            if delta.funding:
+                found.funding = add(found.funding, delta.funding)
+            if delta.income:
+                found.income = add(found.income, delta.income)
             found.fills += delta.fills
             found.round_trips += delta.round_trips
             found.restated = found.restated or delta.restated

@@ -20,7 +20,7 @@ from onebook.domain.numbers import ONE
 from onebook.domain.positions import fold
 from onebook.domain.rates import MAX_AGE, KnownRate, valuation
 from onebook.domain.shapes import fact_from
-from onebook.store.codec import decode, decode_entry
+from onebook.store.codec import EntryBody, EventBody, decode, decode_entry
 from onebook.store.port import Reader
 
 PAGE = 512
@@ -226,15 +226,10 @@ class Lens:
 
     def fact_of(self, movement: Movement) -> Any:
         """Return the fact behind a movement, as it stood."""
-        row = self.reader.entry(movement.known_from)
-        assert row is not None  # noqa: S101  a movement names an entry of the log
-        entry = decode_entry(movement.known_from, row[1])
-        event = entry.events[movement.content - 1]
-        if event.data.get("side") is None or movement.kind != "fill":
-            row = self.reader.entry(movement.order[3])
-            assert row is not None  # noqa: S101  as above
-            entry = decode_entry(movement.order[3], row[1])
-            event = entry.events[max(movement.order[4], 1) - 1]
+        entry, event = self._event(movement.known_from, movement.content)
+        place = list(movement.order[3:])
+        if event.data.get("fills") != place and place != [movement.known_from, movement.content]:
+            entry, event = self._version(*place)  # a rate or a definition made this version of the movement
         return fact_from(
             "fill",
             event.data,
@@ -243,3 +238,16 @@ class Lens:
             strategy=movement.strategy or "",
             occurred_ns=movement.order[0],
         )
+
+    def _event(self, sequence: int, ordinal: int) -> tuple[EntryBody, EventBody]:
+        row = self.reader.entry(sequence)
+        assert row is not None  # noqa: S101  a movement names an entry of the log
+        entry = decode_entry(sequence, row[1])
+        return entry, entry.events[min(max(ordinal, 1), len(entry.events)) - 1]
+
+    def _version(self, sequence: int, ordinal: int) -> tuple[EntryBody, EventBody]:
+        """Return the event that says a fill as it stood: its newest correction, else its report."""
+        entry, event = self._event(sequence, ordinal)
+        history = self.reader.record("fill", event.account or entry.account, f"{sequence}.{ordinal}", self.known)
+        version = None if history is None else decode(history[1]).get("version")
+        return (entry, event) if version is None else self._event(*version)

@@ -5,29 +5,14 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from onebook.book.shown import shown_data
 from onebook.domain import times
-from onebook.domain.holdings import flag_names
-from onebook.domain.identity import identity_text
 from onebook.domain.reports import Event
 from onebook.errors import InputError
 from onebook.store.codec import EntryBody, EventBody, decode_entry
 from onebook.store.port import Row
 
 PAGE = 512
-_INTERNAL = frozenset(
-    {"cash", "other_cash", "foreign", "adjusted", "unbased", "opening", "transfers", "trip", "receivables"}
-    | {"realized_base", "realized_missing", "opening_base", "opening_missing"}
-    | {"transfers_base", "transfers_missing", "fact", "own_time"}
-)
-_ZEROES = (
-    "quantity",
-    "cost_basis",
-    "realized_pnl_gross",
-    "fees",
-    "fees_in_base",
-    "funding",
-    "income",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,43 +89,8 @@ def _event(sequence: int, ordinal: int, entry: EntryBody, event: EventBody) -> E
         account=entry.account if event.account is None else event.account,
         instrument=entry.instrument if event.instrument is None else event.instrument,
         strategy=entry.strategy if event.strategy is None else event.strategy,
-        data=shown_data(event, f"{sequence}.{ordinal}", entry.account, entry.instrument),
+        data=shown_data(event, f"{sequence}.{ordinal}", entry.account, entry.instrument, entry.occurred),
     )
-
-
-def shown_data(event: EventBody, event_id: str, account: str, instrument: str) -> dict[str, Any]:
-    """Return an event's data as readers see it: without what only the fold needs."""
-    if event.type == "trade_executed":
-        return event.data | {"trade_id": _trade_id(event.data, event_id, account, instrument)}
-    data = {name: value for name, value in event.data.items() if name not in _INTERNAL}
-    if event.type in {"position_updated", "position_closed"}:
-        for name in _ZEROES:
-            data.setdefault(name, "0")
-        for name in ("opened", "updated"):
-            ns = data.pop(f"{name}_ns", None)
-            data[f"{name}_at"] = None if ns is None else times.to_text(ns)
-        data["realized_pnl"] = _realized(data)
-        data["flags"] = list(flag_names(event.data.get("flags", 0)))
-    return data
-
-
-def _trade_id(data: dict[str, Any], event_id: str, account: str, instrument: str) -> str:
-    """Return the identity of a fill as text, from its event."""
-    if data.get("venue_fill_id"):
-        parts = (data.get("venue", ""), account, instrument, data.get("venue_order_id", ""))
-        return identity_text("fill", *parts, data["venue_fill_id"], data["side"])
-    if data.get("client_fill_id"):
-        return identity_text("client", account, data["client_fill_id"])
-    return identity_text("event", event_id)
-
-
-def _realized(data: dict[str, Any]) -> str:
-    from decimal import Decimal
-
-    from onebook.domain.numbers import add, plain, subtract
-
-    gross, fees, funding, income = (Decimal(data[name]) for name in ("realized_pnl_gross", "fees", "funding", "income"))
-    return plain(add(add(subtract(gross, fees), funding), income))
 
 
 def read_events(

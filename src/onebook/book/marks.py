@@ -1,14 +1,17 @@
 """Prices of now: the newest mark per instrument, what it makes of the open positions, and their highs and lows.
 
-Marks are observations: they never enter the log by themselves. Each process keeps the newest in memory, writes
-them to a table at most once a second per instrument, and takes newer ones from it. The unrealized total moves
-with each tick by the difference the tick makes, whatever the number of positions.
+Marks are observations: they never enter the log by themselves. Each process keeps the newest in memory, shares
+them through a table at most once a second, and takes newer ones from it. A thread of its own does the sharing while
+marks come, so that a tick never waits for the disk or for another process. The unrealized total moves with each tick
+by the difference the tick makes, whatever the number of positions.
 """
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import islice
 
 from onebook.domain import times
 from onebook.domain.instruments import Terms
@@ -16,9 +19,15 @@ from onebook.domain.numbers import ONE, ZERO, add, multiply, plain, quotient, su
 from onebook.errors import StoreError
 from onebook.store.port import Row, Store
 
-WRITE_EVERY = times.SECOND
+FETCH_EVERY = times.SECOND
+SHARE_EVERY_SECONDS = 1.0
 STALE_AFTER = 60 * times.SECOND
 MAX_STRETCHES = 256
+HURRY_AT = 1_000
+"""Minutes' last marks that are shared without waiting for the second to end: a replay is faster than the clock."""
+
+MAX_SAMPLES = 100_000
+"""Most minutes' last marks that wait for a store that is busy; the oldest are given up beyond that."""
 
 
 @dataclass(slots=True)
@@ -27,17 +36,18 @@ class LiveMark:
 
     ``high`` and ``low`` are of the stretch that began at ``since``; a stretch ends at each fill, so that the marks
     since a position opened are those of whole stretches. ``past`` holds the ended ones: (since, high, low).
+    ``minute_ends`` is the first moment after the minute of ``at``; 0 for a mark that another process took.
     """
 
     price: Decimal
     at: int
     source: str
-    written: int = 0
     since: int = 0
     high: Decimal = ZERO
     low: Decimal = ZERO
     past: list[tuple[int, Decimal, Decimal]] = field(default_factory=list)
     cut: bool = False
+    minute_ends: int = 0
 
     def extremes(self, since: int) -> tuple[Decimal, Decimal] | None:
         """Return the highest and lowest mark of the stretches that began at or after a moment."""
@@ -88,7 +98,12 @@ class Marks:
         self._load = load
         self._lock = threading.Lock()
         self._marks: dict[str, LiveMark] = {}
-        self._pending: dict[str, LiveMark] = {}
+        self._sharing = threading.Lock()
+        self._wake = threading.Event()
+        self._sharer: threading.Thread | None = None
+        self._closed = False
+        self._pending: set[str] = set()
+        self._samples: dict[tuple[str, int], Row] = {}
         self._exposures: dict[str, list[Exposure]] = {}
         self._totals: dict[str, Decimal] = {}
         self._loaded_at = -1
@@ -98,16 +113,16 @@ class Marks:
     def put(self, instrument: str, price: Decimal, at: int, source: str) -> Decimal | None:
         """Take a tick in; return the price before it. An older tick than the newest changes nothing."""
         with self._lock:
-            if self._loaded_at != self.head:
-                self._reload()
             mark = self._marks.get(instrument)
             if mark is None:
                 old = None
-                mark = self._marks[instrument] = LiveMark(price, at, source, 0, at, price, price)
+                mark = self._marks[instrument] = LiveMark(price, at, source, at, price, price)
             else:
                 if at < mark.at:
                     return mark.price
                 old = mark.price
+                if at >= mark.minute_ends > 0:
+                    self._keep_minute(instrument, mark)
                 mark.price, mark.at, mark.source = price, at, source
                 if mark.cut:
                     mark.cut, mark.since, mark.high, mark.low = False, at, price, price
@@ -115,14 +130,14 @@ class Marks:
                     mark.high = price
                 elif price < mark.low:
                     mark.low = price
-            exposures = self._exposures.get(instrument)
-            if exposures:
-                for exposure in exposures:
+            if self._loaded_at == self.head:
+                for exposure in self._exposures.get(instrument, ()):
                     self._move(exposure, old, price)
-            if at - mark.written >= WRITE_EVERY or at < mark.written:
-                mark.written = at
-                self._pending[instrument] = mark
-                self._write()
+            if at >= mark.minute_ends:
+                mark.minute_ends = (at // times.MINUTE + 1) * times.MINUTE
+            if instrument not in self._pending:
+                self._pending.add(instrument)
+                self._start_sharing()
         return old
 
     def _move(self, exposure: Exposure, old: Decimal | None, price: Decimal) -> None:
@@ -135,7 +150,10 @@ class Marks:
             total = add(total, multiply(exposure.units, subtract(price, old)))
         self._totals[exposure.currency] = total
 
-    def _reload(self) -> None:
+    def _load_positions(self) -> None:
+        """Read the open positions again and add up what they are worth, when the log has grown since."""
+        if self._loaded_at == self.head:
+            return
         self._loaded_at, self._exposures = self._load()
         totals: dict[str, Decimal] = {}
         for instrument, exposures in self._exposures.items():
@@ -149,60 +167,135 @@ class Marks:
     def totals(self) -> dict[str, Decimal]:
         """Return the unrealized P&L of all open positions that have a mark, by settlement currency."""
         with self._lock:
-            if self._loaded_at != self.head:
-                self._reload()
+            self._look()
+            self._load_positions()
             return dict(self._totals)
 
-    def _write(self) -> None:
-        """Share pending marks; when another process writes just now, the next tick tries again."""
+    # ---- sharing ----
+
+    def _keep_minute(self, instrument: str, mark: LiveMark) -> None:
+        """Keep the last mark of a minute that is over, of an instrument held."""
+        self._load_positions()
+        if instrument not in self._exposures or self._store.read_only:
+            return
+        minute = mark.at // times.MINUTE
+        self._samples[instrument, minute] = (instrument, minute, plain(mark.price), mark.at)
+        if len(self._samples) > MAX_SAMPLES:
+            del self._samples[next(iter(self._samples))]
+        if len(self._samples) % HURRY_AT == 0:
+            self._wake.set()
+
+    def _start_sharing(self) -> None:
+        """Let a thread share what is pending, and go on for as long as marks come."""
+        if self._sharer is None and not self._closed and not self._store.read_only:
+            self._sharer = threading.Thread(target=self._share_on, name="onebook-marks", daemon=True)
+            self._sharer.start()
+
+    def _share_on(self) -> None:
+        while True:
+            with suppress(StoreError):
+                self.share()
+            self._wake.wait(SHARE_EVERY_SECONDS)
+            with self._lock:
+                self._wake.clear()
+                if self._closed or not self._pending:
+                    self._sharer = None
+                    return
+
+    def share(self, *, wait: bool = False) -> None:
+        """Write the marks that no other process has seen yet; what cannot be written stays for the next time.
+
+        Args:
+            wait: wait up to a second for another writer; else give up at once.
+
+        Raises:
+            StoreError: it could not.
+        """
         if self._store.read_only:
             return
-        rows: list[Row] = []
-        samples: list[Row] = []
-        for instrument, mark in self._pending.items():
-            rows.append((instrument, plain(mark.price), mark.at, mark.source, self._clock()))
-            if instrument in self._exposures:
-                samples.append((instrument, mark.at // times.MINUTE, plain(mark.price), mark.at))
-        try:
-            self._store.put_marks(rows, samples)
-        except StoreError:
-            return
-        self._pending.clear()
+        with self._sharing:
+            pending, rows, samples = self._taken()
+            if not rows and not samples:
+                return
+            try:
+                self._store.put_marks(rows, samples.values(), wait=wait)
+            except StoreError:
+                self._give_back(pending, samples)
+                raise
 
-    def flush(self) -> None:
-        """Share the newest marks now: at close."""
+    def _give_back(self, pending: set[str], samples: dict[tuple[str, int], Row]) -> None:
+        """Let what could not be written wait for the next time."""
         with self._lock:
-            self._pending = {
-                name: mark for name, mark in self._marks.items() if mark.written != mark.at
-            } | self._pending
+            self._pending |= pending
+            self._samples = samples | self._samples
+            for place in list(islice(self._samples, max(len(self._samples) - MAX_SAMPLES, 0))):
+                del self._samples[place]
+            self._start_sharing()
+
+    def _taken(self) -> tuple[set[str], list[Row], dict[tuple[str, int], Row]]:
+        """Take over what is pending: names, their marks, and the last marks of minutes."""
+        now = self._clock()
+        with self._lock:
             if self._pending:
-                self._write()
+                self._load_positions()
+            pending, self._pending = self._pending, set()
+            samples, self._samples = self._samples, {}
+            rows: list[Row] = []
+            for instrument in pending:
+                mark = self._marks[instrument]
+                price = plain(mark.price)
+                rows.append((instrument, price, mark.at, mark.source, now))
+                if instrument in self._exposures:
+                    minute = mark.at // times.MINUTE
+                    samples[instrument, minute] = (instrument, minute, price, mark.at)
+        return pending, rows, samples
+
+    def close(self) -> None:
+        """Share the newest marks and end the thread. Marks that come later are not shared."""
+        with self._lock:
+            self._closed = True
+            sharer = self._sharer
+        self._wake.set()
+        if sharer is not None:
+            sharer.join()
+        with suppress(StoreError):
+            self.share(wait=True)
+
+    # ---- reading ----
 
     def all(self) -> dict[str, LiveMark]:
         """Return the newest marks, with those of other processes at most a second old."""
-        now = self._clock()
         with self._lock:
-            if not self._fetched or abs(now - self._fetched) >= WRITE_EVERY:
-                self._fetched = now
-                self._fetch()
+            self._look()
             return dict(self._marks)
 
-    def _fetch(self) -> None:
+    def get(self, instrument: str) -> LiveMark | None:
+        """Return the newest mark of an instrument, with those of other processes at most a second old."""
+        with self._lock:
+            self._look()
+            return self._marks.get(instrument)
+
+    def _look(self) -> None:
+        """Take newer marks and positions of other processes, when the last look is a second ago."""
+        now = self._clock()
+        if self._fetched and abs(now - self._fetched) < FETCH_EVERY:
+            return
+        self._fetched = now
         with self._store.reading() as reader:
             found = reader.marks()
-        changed = False
+            self.head = max(self.head, reader.head()[0])
         for instrument, price, at, source, _ in found:
             mine = self._marks.get(instrument)
             if mine is None or mine.at < at:
                 value = Decimal(price)
                 if mine is None:
-                    self._marks[instrument] = LiveMark(value, at, source, at, at, value, value)
+                    self._marks[instrument] = LiveMark(value, at, source, at, value, value)
                 else:
-                    mine.price, mine.at, mine.source, mine.written = value, at, source, at
+                    if at >= mine.minute_ends > 0:
+                        self._keep_minute(instrument, mine)
+                    mine.price, mine.at, mine.source, mine.minute_ends = value, at, source, 0
                     mine.high, mine.low = max(mine.high, value), min(mine.low, value)
-                changed = True
-        if changed:
-            self._reload()
+                self._loaded_at = -1
 
     def knows(self, instrument: str) -> bool:
         """Say whether an instrument has a mark here."""

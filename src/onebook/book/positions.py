@@ -16,7 +16,7 @@ from onebook.domain.movements import FIRST, Movement
 from onebook.domain.numbers import ZERO, absolute, add, canonical, multiply, subtract
 from onebook.domain.positions import fold
 from onebook.domain.reports import Position, RecordedFill, RoundTrip
-from onebook.domain.steps import average_price
+from onebook.domain.steps import average_price, entry_price, exit_price
 from onebook.store.codec import decode
 
 MarkOf = Callable[[str], LiveMark | None]
@@ -294,7 +294,6 @@ def _notes(lens: Lens, info: LedgerInfo, trip_id: int) -> tuple[str, tuple[str, 
 
 def _closed_round_trip(lens: Lens, info: LedgerInfo, trip: ClosedTrip) -> RoundTrip:
     terms = lens.terms(info)
-    net = add(add(subtract(trip.gross, trip.fees), trip.funding), trip.income)
     return _round_trip(
         lens,
         info,
@@ -304,15 +303,15 @@ def _closed_round_trip(lens: Lens, info: LedgerInfo, trip: ClosedTrip) -> RoundT
         leg=trip.leg,
         direction=trip.direction,
         quantity=canonical(trip.quantity),
-        entry_price=_price(terms, trip.entry_quantity, trip.entry_value),
-        exit_price=_price(terms, trip.exit_quantity, trip.exit_value),
+        entry_price=_shown(trip.entry_price),
+        exit_price=_shown(trip.exit_price),
         opened_at=times.to_datetime(trip.opened_ns),
         closed_at=times.to_datetime(trip.closed_ns),
         gross=canonical(trip.gross),
         fees=canonical(trip.fees),
         funding=canonical(trip.funding),
         income=canonical(trip.income),
-        net=canonical(net),
+        net=canonical(trip.net),
         close_reason=trip.close_reason,
         signal_id=trip.signal_id,
         highest=trip.highest,
@@ -339,8 +338,8 @@ def _open_round_trip(lens: Lens, info: LedgerInfo, holding: Holding) -> RoundTri
         leg=holding.leg,
         direction=trip.direction,
         quantity=canonical(trip.largest),
-        entry_price=_price(terms, trip.entry_quantity, trip.entry_value),
-        exit_price=_price(terms, trip.exit_quantity, trip.exit_value),
+        entry_price=_shown(entry_price(trip)),
+        exit_price=_shown(exit_price(trip)),
         opened_at=times.to_datetime(trip.opened_ns),
         closed_at=None,
         gross=canonical(gross),
@@ -356,11 +355,8 @@ def _open_round_trip(lens: Lens, info: LedgerInfo, holding: Holding) -> RoundTri
     )
 
 
-def _price(terms: Terms, quantity: Decimal, value: Decimal) -> Decimal | None:
-    if not quantity:
-        return None
-    found = average_price(terms, quantity, value)
-    return None if found is None else canonical(found)
+def _shown(price: Decimal | None) -> Decimal | None:
+    return None if price is None else canonical(price)
 
 
 def _round_trip(lens: Lens, info: LedgerInfo, terms: Terms, trip_id: int, **parts: object) -> RoundTrip:

@@ -66,6 +66,9 @@ class Reading:
     def _mark(self, instrument: str) -> LiveMark | None:
         raise AssertionError(instrument)
 
+    def _share_marks(self) -> None:
+        """Bring marks of this moment to where answers about the past read them."""
+
     @contextmanager
     def _lens(self) -> Iterator[Lens]:
         with self._store.reading() as reader:
@@ -411,6 +414,7 @@ class Reading:
         if start is None or end is None or step <= 0 or end < start or (end - start) // step >= MAX_POINTS:
             msg = "since, until, every: must span 1 to 100,000 points"
             raise InputError(msg, field="every", value=every)
+        self._share_marks()
         return [self._equity_at(moment, currency, account) for moment in range(start, end + 1, step)]
 
     def _equity_at(self, moment: int, currency: str | None, account: str | None) -> EquityPoint:
@@ -479,6 +483,18 @@ class Reading:
             return explaining.explain(lens, infos, strategy, figure)
 
     # ---- the log ----
+
+    def entries(self, *, after: int = 0, limit: int = 1000) -> list[tuple[Any, ...]]:
+        """Return entries of the log as they are stored, for copies of it and for checks: (sequence, body, hash).
+
+        Args:
+            after: the sequence behind which to begin.
+            limit: at most so many; fewer come only at the end.
+        """
+        if self._known is not None:
+            limit = min(limit, max(self._known - after, 0))
+        with self._store.reading() as reader:
+            return reader.entries(after, limit)
 
     def _fetch(self, after: int, limit: int) -> list[tuple[Any, ...]]:
         with self._store.reading() as reader:

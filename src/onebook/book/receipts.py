@@ -89,16 +89,17 @@ def _position(ledger: Ledger, holding: Holding) -> Any:
 
 
 def _events(decision: Decision, stamp: Stamp) -> Iterator[Event]:
-    from onebook.book.log import shown_data
+    from onebook.book.shown import shown_data
     from onebook.store.codec import VERSIONS, EventBody
 
     if not decision.events:
         return
     for ordinal, draft in enumerate(decision.events, 1):
         version = VERSIONS.get(draft.type, 1)
+        event_id = f"{stamp.sequence}.{ordinal}"
         body = EventBody(draft.type, dict(draft.data), version)
         yield Event(
-            id=f"{stamp.sequence}.{ordinal}",
+            id=event_id,
             sequence=stamp.sequence,
             type=draft.type,
             version=version,
@@ -109,5 +110,5 @@ def _events(decision: Decision, stamp: Stamp) -> Iterator[Event]:
             account=decision.account if draft.account is None else draft.account,
             instrument=decision.instrument if draft.instrument is None else draft.instrument,
             strategy=decision.strategy if draft.strategy is None else draft.strategy,
-            data=shown_data(body, f"{stamp.sequence}.{ordinal}", decision.account, decision.instrument),
+            data=shown_data(body, event_id, decision.account, decision.instrument, decision.occurred_ns),
         )

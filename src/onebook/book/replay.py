@@ -4,6 +4,7 @@ An entry holds its fact first, then the outcome. The fact is decided again, over
 before it and nothing after, with the entry's own stamp; the outcome must come out the same, byte for byte.
 """
 
+from collections.abc import Iterable
 from dataclasses import fields
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,7 @@ from onebook.domain import commands
 from onebook.domain.decide import decide
 from onebook.domain.decide.facts_again import conflict, generated
 from onebook.domain.decide.repeats import revise
-from onebook.domain.identity import fill_identity
+from onebook.domain.identity import fill_identity, fill_scope
 from onebook.domain.shapes import fact_from
 from onebook.domain.state import Decision, Stamp
 from onebook.store.codec import EntryBody, EventBody
@@ -29,6 +30,17 @@ _ID_FIELDS = {
     "settlement": "settlement_id",
     "reassign": "reassign_id",
 }
+
+
+def ids_of(entries: Iterable[EntryBody]) -> list[tuple[str, str]]:
+    """Return the venues' fill ids that entries report, with their spaces, to be looked up at once."""
+    found = []
+    for entry in entries:
+        first = entry.events[0]
+        if first.type == "trade_executed" and "venue_fill_id" in first.data:
+            space = fill_scope(first.data.get("venue", ""), entry.account, entry.instrument)
+            found.append((space, first.data["venue_fill_id"]))
+    return found
 
 
 def decide_again(state: BookState, sequence: int, entry: EntryBody) -> Decision:
@@ -101,11 +113,9 @@ def _revision(state: BookState, entry: EntryBody, event: EventBody, stamp: Stamp
     decision.first = sequence
     decision.identity = fill_identity(held.fact, f"{sequence}.{ordinal}")
     decision.occurred_ns = entry.occurred
-    ledger = state.ledger(entry.account, entry.instrument)
-    decision.ledger = ledger
     new = _fact("fill", entry, event, stamp)
     changes = {name: entry.occurred if name == "occurred_ns" else getattr(new, name) for name in event.data["changed"]}
-    revise(state, decision, held, changes, event.data["reason"], stamp, ledger)
+    revise(state, decision, held, changes, event.data["reason"], stamp)
     return decision
 
 

@@ -3,18 +3,18 @@
 from decimal import Decimal
 from typing import Any
 
-from onebook.domain.holdings import ClosedTrip, Holding
+from onebook.domain.ended_trips import closed_trip_data, closed_trip_from
+from onebook.domain.holdings import ClosedTrip, Holding, Trip
 from onebook.domain.movements import Movement, Order
-from onebook.domain.numbers import plain
+from onebook.domain.numbers import ONE, plain, quotient
 from onebook.domain.shapes import (
-    closed_trip_data,
-    closed_trip_from,
     holding_data,
     holding_from,
     movement_data,
     movement_extra,
 )
 from onebook.domain.state import DayDelta, DayKey, FoldPoint, Record
+from onebook.domain.steps import entry_price, exit_price
 from onebook.store.codec import decode, encode_text
 from onebook.store.port import Row
 
@@ -94,6 +94,20 @@ def position_row(ledger: int, holding: Holding, state: str) -> Row:
         holding.sequence,
         state,
         *holding.last,
+        *_open_prices(holding.trip),
+    )
+
+
+def _open_prices(trip: Trip | None) -> tuple[str | None, str | None]:
+    """Return what an open round trip's entries and exits cost per unit, for SQL, which cannot divide exactly."""
+    if trip is None:
+        return None, None
+    if trip.inverse or trip.contract_size is not ONE:
+        entry, left = entry_price(trip), exit_price(trip)
+        return None if entry is None else plain(entry), None if left is None else plain(left)
+    return (
+        plain(quotient(trip.entry_value, trip.entry_quantity)) if trip.entry_quantity else None,
+        plain(quotient(trip.exit_value, trip.exit_quantity)) if trip.exit_quantity else None,
     )
 
 

@@ -401,6 +401,6 @@ def read_fact(reader: Any, sequence: int, ordinal: int) -> StoredFact:
         account=event.account or entry.account,
         instrument=event.instrument or entry.instrument,
         strategy=entry.strategy if event.strategy is None else event.strategy,
-        occurred_ns=entry.occurred,
+        occurred_ns=event.data.get("occurred_ns", entry.occurred),
     )
     return StoredFact(sequence, ordinal, kind, fact, not event.data.get("own_time", False), event.data)

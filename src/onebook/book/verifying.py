@@ -6,15 +6,16 @@ models are built anew in a scratch store and compared row by row, whatever their
 
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from onebook.book.installing import BookState
-from onebook.book.replay import decide_again
+from onebook.book.replay import decide_again, ids_of
 from onebook.domain.reports import Problem, Verification
 from onebook.domain.state import Stamp
 from onebook.errors import BookError
-from onebook.store.codec import RULES, chained, decode_entry
+from onebook.store.codec import RULES, EntryBody, chained, decode_entry
 from onebook.store.port import GENESIS, Row, Store
 
 PAGE = 512
@@ -78,6 +79,8 @@ class Verifier:
         for page in self._pages(head):
             scratch.begin()
             state.refresh()
+            entries = {} if self._corrupt else self._decoded(page)
+            state.ask_ahead(ids_of(entries.values()))
             for sequence, body, digest in page:
                 if sequence != expected:
                     self._found("sequence_gap", expected, f"entry {expected} is missing", corrupt=True)
@@ -87,7 +90,7 @@ class Verifier:
                     text = f"entry {sequence}: its bytes, or those before it, are not the ones that were written"
                     self._found("hash_mismatch", sequence, text, corrupt=True)
                 previous, expected = bytes(digest), sequence + 1
-                if not self._corrupt and not self._again(state, sequence, body):
+                if not self._corrupt and not self._again(state, sequence, body, entries.get(sequence)):
                     scratch.rollback()
                     return False
             state.flush()
@@ -96,9 +99,17 @@ class Verifier:
                 self._progress(expected - 1, head)
         return True
 
-    def _again(self, state: BookState, sequence: int, body: str) -> bool:
+    def _decoded(self, page: list[Row]) -> dict[int, EntryBody]:
+        """Return a page's entries up to the first that cannot be read."""
+        entries: dict[int, EntryBody] = {}
+        with suppress(BookError):
+            for sequence, body, _ in page:
+                entries[sequence] = decode_entry(sequence, body)
+        return entries
+
+    def _again(self, state: BookState, sequence: int, body: str, known: EntryBody | None) -> bool:
         try:
-            entry = decode_entry(sequence, body)
+            entry = known or decode_entry(sequence, body)
             decision = decide_again(state, sequence, entry)
         except BookError as problem:
             self._found("outcome", sequence, f"entry {sequence} cannot be decided again: {problem}")
@@ -185,8 +196,9 @@ def rebuild(store: Store, state: BookState, progress: Progress | None) -> Verifi
         after = 0
         while after < head:
             page = store.entries(after, PAGE)
-            for sequence, body, _ in page:
-                entry = decode_entry(sequence, body)
+            entries = [(sequence, body, decode_entry(sequence, body)) for sequence, body, _ in page]
+            state.ask_ahead(ids_of(entry for _, _, entry in entries))
+            for sequence, body, entry in entries:
                 decision = decide_again(state, sequence, entry)
                 stamp = Stamp(sequence, entry.at, entry.actor, entry.correlation_id)
                 made = state.install(decision, stamp, logged=True)

@@ -45,7 +45,8 @@ def lots(
     if session(ctx).as_json:
         print_object(found)
         return
-    title = f"{found.instrument}, account {found.account}, {found.method}, money in {found.currency}"
+    title = f"{found.instrument}, account {found.account}, {found.method}"
+    title += f", money in {found.currency}" if found.currency else ""
     _lot_table(ctx, f"open lots of {title}", found.open, OPEN_LOTS)
     _lot_table(ctx, "closed lots", found.closed, CLOSED_LOTS)
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,6 @@ from onebook.cli.asking import Asked, reading, takes
 from onebook.cli.progress import progress
 from onebook.cli.session import session
 from onebook.cli.tables import print_object
-from onebook.domain import times
 from onebook.domain.reports import as_plain
 from onebook.errors import InputError
 
@@ -65,8 +65,14 @@ def import_(  # noqa: PLR0913  the options of the contract
         msg = f"{report}: its folder does not exist; nothing was recorded"
         raise InputError(msg, field="report", value=report)
     here = session(ctx)
-    with here.open() as book, progress("importing", quiet=here.as_json) as move:
-        found = Importer(book, wishes, move).run(sources)
+    opened: Any = nullcontext() if dry_run else here.open(create=True)  # a dry run asks nothing of a book
+    with opened as book, progress("importing", quiet=here.as_json) as move:
+        importer = Importer(book, wishes, move)
+        try:
+            found = importer.run(sources)
+        except KeyboardInterrupt:
+            here.say(f"import: interrupted; {importer.report.recorded} rows are booked, the same again books the rest")
+            raise
     _tell(ctx, found, report)
     return REFUSED if found.refused_rows else 0
 
@@ -130,25 +136,15 @@ def export(
     ctx: typer.Context,
     asked: Asked,
     path: Annotated[str, typer.Argument(metavar="PATH", help=".jsonl: every fact; .csv or .parquet: fills.")],
+    form: Annotated[str | None, typer.Option("--form", help="jsonl, csv or parquet, whatever the name.")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Write over a file that is there.")] = False,
 ) -> None:
     """Export to a file: every fact as .jsonl, or the fills that stand as .csv or .parquet."""
-    from onebook.intake.exporter import Chosen, export
-
-    since, until = (
-        None if text is None else times.from_text(f"--{name}", text)
-        for name, text in (("since", asked.since), ("until", asked.until))
-    )
-    chosen = Chosen(
-        account=asked.account,
-        strategy=asked.strategy,
-        instrument=asked.instrument,
-        since=since,
-        until=until,
-    )
     with reading(ctx) as book:
-        count = export(book, book._fetch, path, chosen, replace=replace)  # noqa: SLF001  the log is not public yet
-    if session(ctx).as_json:
+        count = book.export(path, form=form, replace=replace, **asked.filters())
+    if not Path(path).is_file():  # a pipe or a terminal holds the export alone
+        session(ctx).say(f"{count} written to {path}")
+    elif session(ctx).as_json:
         print_object({"path": path, "count": count})
     else:
         print(f"{count} written to {path}")

@@ -52,7 +52,7 @@ def _recorder(fact: type[Any]) -> Callable[..., Any]:
     def recorder(ctx: typer.Context, stdin: str | None, **given: str | None) -> Any:
         stated = {name: value for name, value in given.items() if value is not None}
         if stdin is None:
-            with session(ctx).open() as book:
+            with session(ctx).open(create=True) as book:
                 show_receipt(ctx, book.record(built(fact, stated)))
             return 0
         if stdin != STDIN:
@@ -141,7 +141,7 @@ def parsed(text: str, where: str) -> Any:
 def _from_stdin(ctx: typer.Context, fact: type[Any], stated: dict[str, Any]) -> int:
     """Record every object on stdin; what the options state holds for each that leaves it out."""
     whole = fewer = 0
-    with session(ctx).open() as book:
+    with session(ctx).open(create=True) as book:
         for where, read in _objects(sys.stdin):
             try:
                 item = read()

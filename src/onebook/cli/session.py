@@ -34,12 +34,12 @@ class Session:
         """The book that was asked for; None is the default one."""
         return self.url or self.config.get("book.url")
 
-    def open(self, *, read_only: bool = False) -> "Book":
-        """Open the book that was asked for."""
+    def open(self, *, read_only: bool = False, create: bool = False) -> "Book":
+        """Open the book that was asked for; only commands that bring in facts make one where none is."""
         import onebook
 
         how = {name: self.config.get(f"book.{name}") for name in ("synchronous", "busy_seconds")}
-        return onebook.open(self.target, actor="cli", read_only=read_only, config=how)
+        return onebook.open(self.target, actor="cli", read_only=read_only, create=create, config=how)
 
     def say(self, text: str) -> None:
         """Tell the person something that is not the answer, on stderr."""

@@ -147,8 +147,10 @@ def table(rows: Sequence[Any], shown: Sequence[Column]) -> None:
 
 
 def _fitting(shown: list[Column], texts: dict[Column, list[str]], width: int) -> list[Column]:
+    from rich.cells import cell_len
+
     def needs(column: Column) -> int:
-        return max(len(column.title), *(len(text) for text in texts[column])) + _GAP
+        return max(len(column.title), *map(cell_len, texts[column])) + _GAP
 
     kept = list(shown)
     while sum(map(needs, kept)) - _GAP > width and any(column.rank for column in kept):

@@ -1,6 +1,8 @@
 """The log as it happens: events one by one."""
 
 import sys
+from functools import partial
+from shutil import get_terminal_size
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +13,7 @@ from onebook.cli.tables import as_json, cell
 
 _SKIPPED = frozenset({"account", "instrument", "strategy", "raw", "trade_id", "worth", "base"})
 _LINE = 160
+"""Columns where there is no terminal."""
 
 
 def tail(  # noqa: PLR0913  the filters of the log
@@ -27,7 +30,8 @@ def tail(  # noqa: PLR0913  the filters of the log
     strategy: Annotated[str | None, typer.Option("--strategy", help="Only this strategy.")] = None,
 ) -> None:
     """Events of the log, oldest first. With --json one object on each line."""
-    show = _json_line if session(ctx).as_json else _text_line
+    width = get_terminal_size().columns if sys.stdout.isatty() else _LINE
+    show = _json_line if session(ctx).as_json else partial(_text_line, width=width)
     with reading(ctx) as book:
         start: int | str = after if after is not None else max(book.status().entries - 20, 0)
         events = book.events(
@@ -38,25 +42,33 @@ def tail(  # noqa: PLR0913  the filters of the log
             instruments=instrument,
             strategies=strategy,
         )
+        empty = True
         for event in events:
+            empty = False
             sys.stdout.write(show(event) + "\n")
             if follow:
                 sys.stdout.flush()
+        if empty:
+            session(ctx).say("no events")
 
 
 def _json_line(event: Any) -> str:
     return as_json(event)
 
 
-def _text_line(event: Any) -> str:
+def _text_line(event: Any, width: int) -> str:
     where = " ".join(part for part in (event.account, event.instrument, event.strategy) if part)
     said = ", ".join(
         f"{name} {_short(value)}"
         for name, value in event.data.items()
         if name not in _SKIPPED and value not in (None, "", [], {}, "0")
     )
-    line = f"{event.id:>8}  {cell(event.occurred_at)}  {event.type:<22} {where}  {said}"
-    return cell(line if len(line) <= _LINE else line[: _LINE - 1] + "…")
+    line = cell(f"{event.id:>8}  {cell(event.occurred_at)}  {event.type:<22} {where}  {said}")
+    if len(line) * 2 <= width:
+        return line
+    from rich.cells import cell_len, set_cell_size
+
+    return line if cell_len(line) <= width else set_cell_size(line, width - 1) + "…"
 
 
 def _short(value: Any) -> str:

@@ -41,6 +41,7 @@ def mark(
     """Say what an instrument costs now; marks value positions and are no facts."""
     with session(ctx).open() as book:
         book.mark(instrument, price, at=at, source=source)
+        book.share_marks()
     if session(ctx).as_json:
         print_object({"instrument": instrument, "price": price, "at": at, "source": source})
     else:

@@ -26,7 +26,7 @@ class Days:
         InputError: no such zone, or not a time of day.
     """
 
-    __slots__ = ("_date", "_end", "_roll", "_start", "_zone", "rolls_at", "zone")
+    __slots__ = ("_date", "_end", "_roll", "_start", "_text", "_zone", "rolls_at", "zone")
 
     def __init__(self, zone: str = "UTC", rolls_at: str = "00:00") -> None:
         try:
@@ -45,12 +45,19 @@ class Days:
         self.rolls_at = rolls_at
         self._start = self._end = 0
         self._date = date.min
+        self._text = ""
 
     def of(self, ns: int) -> date:
         """Return the day that a moment belongs to."""
         if not self._start <= ns < self._end:
             self._find(ns)
         return self._date
+
+    def text(self, ns: int) -> str:
+        """Return the day that a moment belongs to, written ``2026-03-01``."""
+        if not self._start <= ns < self._end:
+            self._find(ns)
+        return self._text
 
     def bounds(self, day: date) -> tuple[int, int]:
         """Return the first nanosecond of a day and the first of the next."""
@@ -73,6 +80,7 @@ class Days:
             if start <= ns < end:
                 self._start, self._end = start, end
                 self._date = day + timedelta(days=1) if self._roll >= _NOON else day
+                self._text = self._date.isoformat()
                 return
         msg = f"no day holds {times.to_text(ns)} in {self.zone}"
         raise AssertionError(msg)

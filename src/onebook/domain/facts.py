@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from onebook.domain import fields as take
@@ -68,12 +69,15 @@ class Fact:
     CONVERT: ClassVar[Mapping[str, take.Convert]]
 
     def __post_init__(self) -> None:
-        for name, convert in self.CONVERT.items():
+        kind: Any = type(self)
+        steps, timed = _steps(kind)
+        for name, convert, default in steps:
             value = getattr(self, name)
-            kept = convert(name, value)
-            if kept is not value:
-                object.__setattr__(self, name, kept)
-        if "occurred_ns" in self.__dataclass_fields__:
+            if value is not default:
+                kept = convert(name, value)
+                if kept is not value:
+                    object.__setattr__(self, name, kept)
+        if timed:
             _take_occurred(self)
 
     def replaced(self, **changes: Any) -> Self:
@@ -92,6 +96,16 @@ class Fact:
         elif "occurred_ns" in changes and "occurred_at" not in changes:
             kept["occurred_at"] = None
         return type(self)(**(kept | changes))
+
+
+@cache
+def _steps(kind: type[Any]) -> tuple[tuple[tuple[str, take.Convert, Any], ...], bool]:
+    """Return (name, what takes it, its default) of every field that is taken, and whether the record has a time.
+
+    A default is as it should be and is not taken again; a field without one has a default nobody can hand in.
+    """
+    known = kind.__dataclass_fields__
+    return tuple((name, convert, known[name].default) for name, convert in kind.CONVERT.items()), "occurred_ns" in known
 
 
 def _take_occurred(fact: Any) -> None:
@@ -927,14 +941,16 @@ class Rate(Fact):
 class Instrument(Fact):
     """What is traded. Identity: symbol. Other content is a new definition, and restates.
 
-    ``contract_size`` is base units (linear) or quote units (inverse) per contract; ``tick_size`` the price
-    step, ``lot_size`` the quantity step; ``min_notional`` and ``strike`` in the quote currency.
+    ``kind base quote settle`` left empty are as the symbol's shape says: ``BTC/USDT:USDT`` is a perpetual settled
+    in USDT, ``BTC/USDT`` spot, ``AAPL`` an equity in its account's currency. ``contract_size`` is base units
+    (linear) or quote units (inverse) per contract; ``tick_size`` the price step, ``lot_size`` the quantity step;
+    ``min_notional`` and ``strike`` in the quote currency.
     """
 
     KIND: ClassVar[str] = "instrument"
     CONVERT: ClassVar[Mapping[str, take.Convert]] = {
         "symbol": take.required,
-        "kind": take.choice("spot", "equity", "fx", "future", "perpetual", "option"),
+        "kind": take.choice("", "spot", "equity", "fx", "future", "perpetual", "option"),
         "base": take.text,
         "quote": take.text,
         "settle": take.text,
@@ -948,7 +964,7 @@ class Instrument(Fact):
     }
 
     symbol: str
-    kind: str = "spot"
+    kind: str = ""
     base: str = ""
     quote: str = ""
     settle: str = ""

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from onebook.domain.movements import FIRST, Order
-from onebook.domain.numbers import ZERO, add, subtract
+from onebook.domain.numbers import ONE, ZERO, add, subtract
 
 Key = tuple[str, str]
 """(strategy, leg): which position of a ledger."""
@@ -30,7 +30,7 @@ class Trip:
     """The round trip a position is in: from flat until flat again.
 
     Money in the settlement currency; ``gross`` to ``income`` are the position's totals when it began, so
-    that a trip's own figures are differences.
+    that a trip's own figures are differences. ``contract_size`` and ``inverse`` are the instrument's.
     """
 
     id: int
@@ -46,6 +46,8 @@ class Trip:
     funding: Decimal = ZERO
     income: Decimal = ZERO
     signal_id: str = ""
+    contract_size: Decimal = ONE
+    inverse: bool = False
 
     def copy(self) -> "Trip":
         """Return another one with the same figures."""
@@ -63,22 +65,26 @@ class Trip:
             self.funding,
             self.income,
             self.signal_id,
+            self.contract_size,
+            self.inverse,
         )
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class ClosedTrip:
-    """A round trip that ended. Quantities unsigned; money in the settlement currency."""
+    """A round trip that ended. The largest quantity held, unsigned; money in the settlement currency.
+
+    Prices are weighted means, rounded at 18 places, None where nothing was paid for; ``contract_size`` and
+    ``inverse`` are the instrument's when it ended.
+    """
 
     id: int
     strategy: str
     leg: str
     direction: str
     quantity: Decimal
-    entry_quantity: Decimal
-    entry_value: Decimal
-    exit_quantity: Decimal
-    exit_value: Decimal
+    entry_price: Decimal | None
+    exit_price: Decimal | None
     opened_ns: int
     closed_ns: int
     gross: Decimal
@@ -90,6 +96,13 @@ class ClosedTrip:
     highest: Decimal | None
     lowest: Decimal | None
     last: Order
+    contract_size: Decimal = ONE
+    inverse: bool = False
+
+    @property
+    def net(self) -> Decimal:
+        """Gross − fees + funding + income, in the settlement currency."""
+        return add(add(subtract(self.gross, self.fees), self.funding), self.income)
 
 
 @dataclass(slots=True, frozen=True)

@@ -5,6 +5,7 @@ account's orders, and so on. The text of an identity joins its parts with ``|``.
 """
 
 from decimal import Decimal
+from functools import lru_cache
 
 from onebook.domain import facts, times
 from onebook.domain.numbers import ZERO
@@ -18,11 +19,13 @@ def scope(kind: str, *parts: str) -> str:
     return _SEPARATOR.join((kind, *parts))
 
 
+@lru_cache(4096)
 def fill_scope(venue: str, account: str, instrument: str) -> str:
     """Return the space of a venue's fill ids: order id and side are compared beside it."""
     return f"fill{_SEPARATOR}{venue}{_SEPARATOR}{account}{_SEPARATOR}{instrument}"
 
 
+@lru_cache(256)
 def client_scope(account: str) -> str:
     """Return the space of the caller's own fill ids."""
     return f"client{_SEPARATOR}{account}"

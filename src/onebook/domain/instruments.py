@@ -54,19 +54,20 @@ def terms_of(definition: Instrument | None, symbol: str, account: Account) -> Te
     """Return the terms of a symbol in an account, from its definition or from its own shape."""
     found = definition or self_defined(symbol)
     shape = self_defined(symbol)
+    kind = found.kind or shape.kind
     quote = found.quote or shape.quote or account.currency
     base = found.base or shape.base or symbol
-    settle = found.settle or quote
-    contract = found.kind in _CONTRACTS
+    settle = found.settle or (shape.settle if shape.kind in _CONTRACTS else "") or quote
+    contract = kind in _CONTRACTS
     return Terms(
         instrument=symbol,
-        kind=found.kind,
+        kind=kind,
         base=base,
         settle=settle,
         contract_size=found.contract_size,
         inverse=contract and settle == base and quote != base,
-        pays_notional=found.kind in _PAYS_NOTIONAL,
-        moves_base=found.kind in {"spot", "fx"} and base != settle,
+        pays_notional=kind in _PAYS_NOTIONAL,
+        moves_base=kind in {"spot", "fx"} and base != settle,
         lot_size=found.lot_size,
         assumed=contract and definition is None,
         hedging=account.mode == "hedging",

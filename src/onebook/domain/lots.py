@@ -8,14 +8,17 @@ Lots are folded when asked for and never stored. Gains are gross, in the settlem
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
+from onebook.domain import times
 from onebook.domain.instruments import Terms
 from onebook.domain.movements import Movement
 from onebook.domain.numbers import (
     ZERO,
     absolute,
     add,
+    canonical,
     multiply,
     negate,
     quotient,
@@ -40,6 +43,11 @@ class Lot:
     opened_ns: int
     sequence: int
 
+    @property
+    def opened_at(self) -> datetime:
+        """When it was opened, UTC, to the microsecond."""
+        return times.to_datetime(self.opened_ns)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosedLot:
@@ -53,6 +61,16 @@ class ClosedLot:
     closed_ns: int
     open_sequence: int
     close_sequence: int
+
+    @property
+    def opened_at(self) -> datetime:
+        """When it was opened, UTC, to the microsecond."""
+        return times.to_datetime(self.opened_ns)
+
+    @property
+    def closed_at(self) -> datetime:
+        """When it was closed, UTC, to the microsecond."""
+        return times.to_datetime(self.closed_ns)
 
 
 @dataclass(slots=True)
@@ -93,6 +111,10 @@ def _highest_in(terms: Terms, parcels: list[Parcel]) -> list[Parcel]:
 METHODS: dict[str, Method] = {"average": _first_in, "fifo": _first_in, "lifo": _last_in, "hifo": _highest_in}
 
 
+def _canonical(value: Decimal | None) -> Decimal | None:
+    return None if value is None else canonical(value)
+
+
 class Lots:
     """The open and closed lots of one ledger, or of one strategy in it, under one method.
 
@@ -117,14 +139,17 @@ class Lots:
         """The open lots, oldest first; under average all have the same price."""
         return [
             Lot(
-                quantity=parcel.quantity,
-                price=None if parcel.cost is None else average_price(self.terms, parcel.quantity, parcel.cost),
-                cost=parcel.cost,
+                quantity=canonical(parcel.quantity),
+                price=self._price(parcel.quantity, parcel.cost),
+                cost=_canonical(parcel.cost),
                 opened_ns=parcel.opened_ns,
                 sequence=parcel.sequence,
             )
             for parcel in _first_in(self.terms, self.parcels)
         ]
+
+    def _price(self, quantity: Decimal, value: Decimal | None) -> Decimal | None:
+        return None if value is None else _canonical(average_price(self.terms, quantity, value))
 
     @property
     def quantity(self) -> Decimal:
@@ -188,10 +213,10 @@ class Lots:
                 gain = subtract(part_value, cost) if long != self.terms.inverse else subtract(cost, part_value)
             self.closed.append(
                 ClosedLot(
-                    quantity=taken if long else negate(taken),
-                    open_price=None if cost is None else average_price(self.terms, taken, cost),
-                    close_price=None if part_value is None else average_price(self.terms, taken, part_value),
-                    gain=gain,
+                    quantity=canonical(taken if long else negate(taken)),
+                    open_price=self._price(taken, cost),
+                    close_price=self._price(taken, part_value),
+                    gain=_canonical(gain),
                     opened_ns=parcel.opened_ns,
                     closed_ns=movement.order[0],
                     open_sequence=parcel.sequence,

@@ -107,11 +107,12 @@ def tie_text(fill_id: str, order_id: str, side: str) -> str:
     """
     if not fill_id and not order_id:
         return ""
-    return f"{_comparable(fill_id)}{_SEPARATOR}{_comparable(order_id)}{_SEPARATOR}{side[:1]}"
+    named_order = _comparable(order_id) if order_id else ""
+    return f"{_comparable(fill_id)}{_SEPARATOR}{named_order}{_SEPARATOR}{side[:1]}"
 
 
 def _comparable(text: str) -> str:
-    if text.isascii() and text.isdigit():
-        digits = text.lstrip("0") or "0"
+    if text.isdigit() and text.isascii():
+        digits = text if text[0] != "0" else text.lstrip("0") or "0"
         return f"0{len(digits):03d}{digits}"
     return f"1{text}" if text else ""

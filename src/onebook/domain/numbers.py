@@ -1,7 +1,7 @@
 """Exact numbers: one decimal context of our own, and the few operations the rules need.
 
 Sums, differences and products are exact; a result that would not be raises instead of rounding. Quotients
-are rounded once, half to even, at 18 places, by integer division. The thread's own context is never used,
+are rounded once, half to even, at 18 places, whatever the size of the numbers. The thread's own context is never used,
 so a caller that changed it cannot change a figure.
 
 Source: General Decimal Arithmetic 1.70 for the operations; ``docs/explanation/numbers.md`` for the limits.
@@ -37,28 +37,29 @@ subtract = CONTEXT.subtract
 multiply = CONTEXT.multiply
 negate = CONTEXT.minus
 absolute = CONTEXT.abs
-_SCALE_UP = Decimal(10**PLACES)
-_SCALE_DOWN = Decimal(1).scaleb(-PLACES)
-_TWO = Decimal(2)
-_MINUS_ONE = Decimal(-1)
+_STEP = Decimal(1).scaleb(-PLACES)
+_DIVISION = decimal.Context(
+    prec=200,
+    rounding=decimal.ROUND_05UP,
+    Emin=-9999,
+    Emax=9999,
+    traps=[decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow],
+)
+_ROUNDING = decimal.Context(
+    prec=200, rounding=decimal.ROUND_HALF_EVEN, Emin=-9999, Emax=9999, traps=[decimal.InvalidOperation]
+)
 
 
 def quotient(dividend: Decimal, divisor: Decimal) -> Decimal:
     """Return dividend / divisor, rounded once, half to even, at 18 places.
 
+    The division stops at 200 digits and rounds its last one to 1 or 6 where it would be 0 or 5 and something is
+    left, so that rounding it again cannot take what is nearly a half for one.
+
     Raises:
         ZeroDivisionError: the divisor is 0.
     """
-    scaled = multiply(dividend, _SCALE_UP)
-    whole = CONTEXT.divide_int(scaled, divisor)
-    rest = CONTEXT.abs(subtract(scaled, multiply(whole, divisor)))
-    if rest:
-        double = add(rest, rest)
-        size = CONTEXT.abs(divisor)
-        if double > size or (double == size and CONTEXT.remainder(whole, _TWO)):
-            step = ONE if scaled.is_signed() == divisor.is_signed() else _MINUS_ONE
-            whole = add(whole, step)
-    return multiply(whole, _SCALE_DOWN)
+    return _ROUNDING.quantize(_DIVISION.divide(dividend, divisor), _STEP)
 
 
 def share(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:

@@ -11,14 +11,13 @@ from operator import attrgetter
 from typing import Any
 
 from onebook.domain import facts, times
-from onebook.domain.holdings import ClosedTrip, Holding, Receivable, Transit, Trip
+from onebook.domain.holdings import Holding, Receivable, Transit, Trip
 from onebook.domain.movements import Movement, Valuation
-from onebook.domain.numbers import ONE, ZERO, plain
+from onebook.domain.numbers import ONE, plain
 
 Data = dict[str, Any]
 
 _UNSAVED = frozenset({"occurred_at", "occurred_ns"})
-_FILL_NUMBERS = ("quantity", "price", "fee")
 _FILL_TEXTS = (
     "side",
     "venue",
@@ -50,7 +49,8 @@ def plain_value(value: Any) -> Any:
 
 # ---- facts ----
 
-_fill_texts = attrgetter(*_FILL_TEXTS)
+_FILL_RARE_TEXTS = _FILL_TEXTS[4:]
+_fill_rare_texts = attrgetter(*_FILL_RARE_TEXTS)
 
 
 def fact_data(fact: Any) -> Data:
@@ -74,9 +74,17 @@ def _fill_data(fill: facts.Fill) -> Data:
     data: Data = {"side": fill.side, "quantity": plain(fill.quantity), "price": plain(fill.price)}
     if fill.fee is not None:
         data["fee"] = plain(fill.fee)
-    for name, value in zip(_FILL_TEXTS, _fill_texts(fill), strict=True):
-        if value and name != "side":
-            data[name] = value
+    texts = _fill_rare_texts(fill)
+    if any(texts):
+        for name, value in zip(_FILL_RARE_TEXTS, texts, strict=True):
+            if value:
+                data[name] = value
+    if fill.venue:
+        data["venue"] = fill.venue
+    if fill.venue_fill_id:
+        data["venue_fill_id"] = fill.venue_fill_id
+    if fill.venue_order_id:
+        data["venue_order_id"] = fill.venue_order_id
     if fill.tags:
         data["tags"] = list(fill.tags)
     if fill.raw:
@@ -149,6 +157,9 @@ _RARE_NUMBERS = tuple(
 )
 
 
+_rare_numbers = attrgetter(*(name for name, _ in _RARE_NUMBERS))
+
+
 def holding_data(holding: Holding) -> Data:  # noqa: C901,PLR0912  one line a figure, written out for speed
     """Return a position's state; ``strategy`` stands in the envelope, the order in its row."""
     data: Data = {}
@@ -162,10 +173,11 @@ def holding_data(holding: Holding) -> Data:  # noqa: C901,PLR0912  one line a fi
         data["fees"] = plain(holding.fees)
     if holding.cash:
         data["cash"] = plain(holding.cash)
-    for name, shown in _RARE_NUMBERS:
-        value = getattr(holding, name)
-        if value is not ZERO and value:
-            data[shown] = plain(value)
+    rare = _rare_numbers(holding)
+    if any(rare):
+        for (_, shown), value in zip(_RARE_NUMBERS, rare, strict=True):
+            if value:
+                data[shown] = plain(value)
     if holding.leg:
         data["leg"] = holding.leg
     if holding.highest is not None:
@@ -237,11 +249,16 @@ _TRIP_NUMBERS = (
     "funding",
     "income",
 )
+_PLAIN_TRIP = 13
+"""Items of an open round trip of anything but a contract."""
 
 
 def trip_data(trip: Trip) -> list[Any]:
-    """Return an open round trip as a list: id, opened, direction, nine numbers, signal."""
-    return [
+    """Return an open round trip as a list: id, opened, direction, nine numbers, signal.
+
+    A contract's size and whether it is inverse follow, where the size is not 1 or it is inverse.
+    """
+    data = [
         trip.id,
         trip.opened_ns,
         trip.direction,
@@ -256,6 +273,9 @@ def trip_data(trip: Trip) -> list[Any]:
         plain(trip.income),
         trip.signal_id,
     ]
+    if trip.inverse or trip.contract_size != ONE:
+        data += [plain(trip.contract_size), trip.inverse]
+    return data
 
 
 def trip_from(data: list[Any]) -> Trip:
@@ -263,53 +283,16 @@ def trip_from(data: list[Any]) -> Trip:
     trip = Trip(data[0], data[1], data[2], signal_id=data[12])
     for name, text in zip(_TRIP_NUMBERS, data[3:12], strict=True):
         setattr(trip, name, Decimal(text))
+    if len(data) > _PLAIN_TRIP:
+        trip.contract_size, trip.inverse = Decimal(data[13]), data[14]
     return trip
-
-
-_CLOSED_NUMBERS = ("quantity", *_TRIP_NUMBERS[1:])
-
-
-def closed_trip_data(trip: ClosedTrip) -> Data:
-    """Return an ended round trip, without what stands in the columns of its row."""
-    data: Data = {"direction": trip.direction}
-    for name in _CLOSED_NUMBERS:
-        data[name] = plain(getattr(trip, name))
-    for name in ("close_reason", "signal_id"):
-        if getattr(trip, name):
-            data[name] = getattr(trip, name)
-    for name in ("highest", "lowest"):
-        value = getattr(trip, name)
-        if value is not None:
-            data[name] = plain(value)
-    data["last"] = list(trip.last)
-    return data
-
-
-def closed_trip_from(data: Data, row: tuple[int, str, str, int, int]) -> ClosedTrip:
-    """Return the round trip of a row: (id, strategy, leg, opened_ns, closed_ns) and its data."""
-    trip_id, strategy, leg, opened_ns, closed_ns = row
-    numbers = {name: Decimal(data[name]) for name in _CLOSED_NUMBERS}
-    highest, lowest = data.get("highest"), data.get("lowest")
-    return ClosedTrip(
-        id=trip_id,
-        strategy=strategy,
-        leg=leg,
-        direction=data["direction"],
-        opened_ns=opened_ns,
-        closed_ns=closed_ns,
-        close_reason=data.get("close_reason", ""),
-        signal_id=data.get("signal_id", ""),
-        highest=None if highest is None else Decimal(highest),
-        lowest=None if lowest is None else Decimal(lowest),
-        last=tuple(data["last"]),
-        **numbers,
-    )
 
 
 # ---- movements ----
 
 _MOVEMENT_NUMBERS = ("amount", "cash_in_lieu", "unbased", "high", "low")
 _MOVEMENT_TEXTS = ("currency", "to_strategy", "to_account", "category", "signal_id", "close_reason")
+_fill_extras = attrgetter("worth", "base", "flags", "signal_id", "close_reason", "high", "low", "ahead")
 _movement_numbers = attrgetter(*_MOVEMENT_NUMBERS)
 _movement_texts = attrgetter(*_MOVEMENT_TEXTS)
 
@@ -326,6 +309,12 @@ def valuation_from(data: list[Any]) -> Valuation:
 
 def movement_data(movement: Movement) -> Data | None:
     """Return what of a movement does not stand in the columns of its row; None when there is nothing."""
+    if movement.kind == "fill" and not any(_fill_extras(movement)):
+        return None
+    return _movement_data(movement) or None
+
+
+def _movement_data(movement: Movement) -> Data:
     data: Data = {}
     for name, value in zip(_MOVEMENT_NUMBERS, _movement_numbers(movement), strict=True):
         if value is not None:
@@ -347,7 +336,7 @@ def movement_data(movement: Movement) -> Data | None:
         data["ahead"] = True
     if movement.flags:
         data["flags"] = movement.flags
-    return data or None
+    return data
 
 
 def movement_extra(movement: Movement, data: Data) -> Movement:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from onebook.domain.cash import Cash
 from onebook.domain.days import Days
-from onebook.domain.facts import Account, BookSettings, Instrument
+from onebook.domain.facts import Account, BookSettings, Fill, Instrument
 from onebook.domain.holdings import ClosedTrip, Holding, Key
 from onebook.domain.instruments import Terms
 from onebook.domain.movements import FIRST, Movement, Order
@@ -134,7 +134,8 @@ class Decision:
     """What an accepted command does: one entry's events, and the rows it adds to and closes in read models.
 
     ``status`` is ``recorded``, ``exists`` or ``conflict``; ``first`` the sequence of the first report for the
-    last two. A decision without events writes nothing.
+    last two. ``named`` is the fill, and its ordinal, whose identity is the decision's where ``identity`` is empty:
+    few ask, so it is put into words when somebody does. A decision without events writes nothing.
     """
 
     account: str = ""
@@ -144,6 +145,7 @@ class Decision:
     status: str = "recorded"
     first: int = 0
     identity: str = ""
+    named: tuple[Fill, int] | None = None
     ledger: Ledger | None = None
     position: Holding | None = None
     events: list[EventDraft] = field(default_factory=list)

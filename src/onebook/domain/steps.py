@@ -22,10 +22,15 @@ def notional(terms: Terms, quantity: Decimal, price: Decimal) -> Decimal:
 
 def average_price(terms: Terms, quantity: Decimal, cost: Decimal) -> Decimal | None:
     """Return the price per unit at which a quantity costs this much, rounded at 18 places; None when flat."""
-    if not quantity or (terms.inverse and not cost):
+    return unit_price(quantity, cost, terms.contract_size, inverse=terms.inverse)
+
+
+def unit_price(quantity: Decimal, cost: Decimal, contract_size: Decimal, *, inverse: bool) -> Decimal | None:
+    """Return the same where the whole terms are not at hand."""
+    if not quantity or (inverse and not cost):
         return None
-    units = multiply(absolute(quantity), terms.contract_size)
-    return quotient(units, cost) if terms.inverse else quotient(cost, units)
+    units = absolute(quantity) if contract_size == ONE else multiply(absolute(quantity), contract_size)
+    return quotient(units, cost) if inverse else quotient(cost, units)
 
 
 def held_in(terms: Terms, holdings: Mapping[Key, Holding], movement: Movement) -> Holding:
@@ -48,7 +53,7 @@ def trade(terms: Terms, change: Change, movement: Movement, quantity: Decimal, v
         after.fees = add(after.fees, fee)
         return
     if not held or (held > ZERO) == (quantity > ZERO):
-        increase(after, movement, quantity, value, fee)
+        increase(terms, after, movement, quantity, value, fee)
         return
     size, closing = absolute(held), absolute(quantity)
     if closing <= size:
@@ -58,7 +63,7 @@ def trade(terms: Terms, change: Change, movement: Movement, quantity: Decimal, v
     part_fee = share(fee, size, closing)
     reduce(terms, change, movement, negate(held), part, part_fee)
     opened = add(quantity, held)
-    increase(after, movement, opened, subtract(value, part), subtract(fee, part_fee))
+    increase(terms, after, movement, opened, subtract(value, part), subtract(fee, part_fee))
 
 
 def _part_of_value(terms: Terms, movement: Movement, value: Decimal, part: Decimal, whole: Decimal) -> Decimal:
@@ -67,7 +72,7 @@ def _part_of_value(terms: Terms, movement: Movement, value: Decimal, part: Decim
     return share(value, part, whole)
 
 
-def increase(after: Holding, movement: Movement, quantity: Decimal, value: Decimal, fee: Decimal) -> None:
+def increase(terms: Terms, after: Holding, movement: Movement, quantity: Decimal, value: Decimal, fee: Decimal) -> None:
     """Add to a position, or open one: ``quantity`` signed, ``value`` and ``fee`` of it."""
     trip = after.trip
     if trip is None:
@@ -82,6 +87,8 @@ def increase(after: Holding, movement: Movement, quantity: Decimal, value: Decim
             funding=after.funding,
             income=after.income,
             signal_id=movement.signal_id,
+            contract_size=terms.contract_size,
+            inverse=terms.inverse,
         )
     else:
         trip = trip.copy()
@@ -129,6 +136,16 @@ def reduce(terms: Terms, change: Change, movement: Movement, quantity: Decimal, 
         close(change, movement)
 
 
+def entry_price(trip: Trip) -> Decimal | None:
+    """Return the weighted mean of what a round trip's entries cost per unit."""
+    return unit_price(trip.entry_quantity, trip.entry_value, trip.contract_size, inverse=trip.inverse)
+
+
+def exit_price(trip: Trip) -> Decimal | None:
+    """Return the weighted mean of what a round trip's exits brought per unit; None before the first."""
+    return unit_price(trip.exit_quantity, trip.exit_value, trip.contract_size, inverse=trip.inverse)
+
+
 def close(change: Change, movement: Movement) -> None:
     """End the round trip of a position that has become flat."""
     after = change.after
@@ -145,10 +162,8 @@ def close(change: Change, movement: Movement) -> None:
         leg=after.leg,
         direction=trip.direction,
         quantity=trip.largest,
-        entry_quantity=trip.entry_quantity,
-        entry_value=trip.entry_value,
-        exit_quantity=trip.exit_quantity,
-        exit_value=trip.exit_value,
+        entry_price=entry_price(trip),
+        exit_price=exit_price(trip),
         opened_ns=trip.opened_ns,
         closed_ns=movement.order[0],
         gross=subtract(after.gross, trip.gross),
@@ -160,6 +175,8 @@ def close(change: Change, movement: Movement) -> None:
         highest=highest,
         lowest=lowest,
         last=movement.order,
+        contract_size=trip.contract_size,
+        inverse=trip.inverse,
     )
     change.closed = (*change.closed, closed)
     after.trip = None

@@ -77,7 +77,7 @@ def bring(terms: Terms, before: Holding, movement: Movement, flow: str) -> Chang
     if held and (held > ZERO) != (quantity > ZERO):
         trade(terms, change, movement, quantity, value, ZERO)
     else:
-        increase(after, movement, quantity, value, ZERO)
+        increase(terms, after, movement, quantity, value, ZERO)
         after.unbased = add(after.unbased, unbased)
     if terms.pays_notional:
         moved = value if quantity > ZERO else negate(value)
@@ -103,7 +103,7 @@ def fold_transfer(terms: Terms, holdings: Mapping[Key, Holding], movement: Movem
         after.transfers = subtract(after.transfers, cost)
     if before.quantity <= ZERO:
         after.flags |= OVERSOLD
-        increase(after, movement, quantity, ZERO, ZERO)
+        increase(terms, after, movement, quantity, ZERO, ZERO)
         after.unbased = add(after.unbased, leaving)
         return [change]
     known = min(leaving, before.quantity)
@@ -113,7 +113,7 @@ def fold_transfer(terms: Terms, holdings: Mapping[Key, Holding], movement: Movem
     beyond = subtract(leaving, known)
     if beyond:
         after.flags |= OVERSOLD
-        increase(after, movement, negate(beyond), ZERO, ZERO)
+        increase(terms, after, movement, negate(beyond), ZERO, ZERO)
         after.unbased = add(after.unbased, beyond)
     return [change]
 
@@ -172,7 +172,7 @@ def fold_reassign(terms: Terms, holdings: Mapping[Key, Holding], movement: Movem
     if held and (held > ZERO) != (signed > ZERO):
         trade(terms, taken, movement, signed, value, ZERO)
     else:
-        increase(taken.after, movement, signed, value, ZERO)
+        increase(terms, taken.after, movement, signed, value, ZERO)
         taken.after.unbased = add(taken.after.unbased, unbased)
     if terms.pays_notional:
         paid = value if signed > ZERO else negate(value)

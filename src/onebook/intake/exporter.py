@@ -6,21 +6,21 @@ without an id gets one derived from its content, so that reading it twice books 
 """
 
 import csv
+import errno
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol
 
 from onebook.domain import times
 from onebook.domain.facts import FACTS, Fill
 from onebook.domain.identity import content_id, fill_identity
 from onebook.domain.numbers import plain
 from onebook.domain.shapes import fact_data, fact_from, plain_value
-from onebook.errors import InputError
+from onebook.errors import BookError, InputError, StoreFull
 from onebook.intake.files import harmless
 from onebook.intake.importer import trip_place
 from onebook.store.codec import EntryBody, EventBody, decode_entry
@@ -44,9 +44,8 @@ class Book(Protocol):
     def round_trips(self, *, account: str | None, strategy: str | None, instrument: str | None) -> list[Any]:
         """Return the round trips."""
 
-
-Entries = Callable[[int, int], list[Row]]
-"""Gives (sequence, body, hash) of the entries after a sequence, at most so many."""
+    def entries(self, *, after: int, limit: int) -> list[Row]:
+        """Return (sequence, body, hash) of the entries after a sequence, at most so many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,71 +77,97 @@ class Chosen:
         return {item.name: getattr(self, item.name) for item in fields(self)}
 
 
-def export(book: Book, entries: Entries, path: str, chosen: Chosen, *, replace: bool = False) -> int:
-    """Write a book to a file, of the form that its ending names; return how many lines or rows.
+def export(book: Book, path: str, chosen: Chosen, *, form: str | None = None, replace: bool = False) -> int:
+    """Write a book to a file; return how many lines or rows. The file is whole, or as it was before.
 
     Args:
         book: what to write.
-        entries: its log.
-        path: ``.jsonl`` for every fact, ``.csv`` or ``.parquet`` for the fills that stand.
+        path: the file; a pipe or a terminal is written as it comes.
         chosen: which facts.
+        form: ``jsonl`` for every fact, ``csv`` or ``parquet`` for the fills that stand; None: as the path ends.
         replace: allow that the file is there already.
 
     Raises:
-        InputError: the ending is none of these, or the file is there.
+        InputError: no such form, the file is there, or it cannot be written.
+        StoreFull: the disk is full.
     """
-    ending = Path(path).suffix.lower()
-    if ending not in {".jsonl", ".csv", ".parquet"}:
-        msg = f"{path}: name a .jsonl file (every fact), or a .csv or .parquet file (fills)"
-        raise InputError(msg, field="path", value=path)
-    if Path(path).exists() and not replace:
-        msg = f"{path}: is there already; use --replace to write over it"
-        raise InputError(msg, field="path", value=path)
-    if ending == ".parquet":
-        return _parquet(book, path, chosen)
-    with _written(path) as stream:
-        return _csv(book, stream, chosen) if ending == ".csv" else _lines(book, entries, stream, chosen)
-
-
-@contextmanager
-def _written(path: str) -> Iterator[TextIO]:
-    """Lend a stream whose text takes the file's place once it is whole."""
-    partial = Path(f"{path}.partial")
+    writer = _writer(path, form)
+    target = Path(path)
     try:
-        with partial.open("w", encoding="utf-8", newline="") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
+        if target.is_dir():
+            msg = f"{path}: is a folder; name a file in it"
+            raise InputError(msg, field="path", value=path)
+        if target.exists() and not target.is_file():
+            return writer(book, target, chosen)
+        if target.exists() and not replace:
+            msg = f"{path}: is there already; allow to write over it (replace=True, --replace) or name another file"
+            raise InputError(msg, field="path", value=path)
+        return _written(writer, book, target, chosen)
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        raise _unwritten(path, problem) from None
+
+
+def _writer(path: str, form: str | None) -> "Callable[[Book, Path, Chosen], int]":
+    named = Path(path).suffix.lower().removeprefix(".") if form is None else form.lower()
+    if named not in _WRITERS:
+        said = f"{path}: " if form is None else f"form: {form!r} is none of jsonl, csv, parquet; "
+        msg = f"{said}name a .jsonl file (every fact), or a .csv or .parquet file (fills)"
+        raise InputError(msg, field="path" if form is None else "form", value=path if form is None else form)
+    return _WRITERS[named]
+
+
+def _written(writer: "Callable[[Book, Path, Chosen], int]", book: Book, target: Path, chosen: Chosen) -> int:
+    """Let a file beside the target take its place once it is whole and on the disk."""
+    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
+    try:
+        count = writer(book, partial, chosen)
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())
+        partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
+    return count
+
+
+def _unwritten(path: str, problem: OSError) -> BookError:
+    if problem.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return StoreFull(f"{path}: the disk is full; nothing is there. Make room and export again", path=path)
+    if isinstance(problem, FileNotFoundError):
+        return InputError(f"{path}: its folder does not exist; make it first", field="path", value=path)
+    return InputError(f"{path}: cannot be written ({problem.strerror})", field="path", value=path)
 
 
 # ---- every fact, as JSON lines ----
 
 
-def _lines(book: Book, entries: Entries, stream: TextIO, chosen: Chosen) -> int:
+def _jsonl(book: Book, path: Path, chosen: Chosen) -> int:
     count = 0
-    for line in fact_lines(entries, chosen):
-        stream.write(json.dumps(line, ensure_ascii=False) + "\n")
-        count += 1
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        for line in _all_lines(book, chosen):
+            stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def _all_lines(book: Book, chosen: Chosen) -> Iterator[dict[str, Any]]:
+    """Return every fact, then what hangs on round trips."""
+    yield from fact_lines(book, chosen)
     trips = book.round_trips(account=chosen.account, strategy=chosen.strategy, instrument=chosen.instrument)
     for trip in trips:
         if trip.notes or trip.tags:
             names = ("account", "instrument", "strategy", "leg", "opened_at")
             note: dict[str, Any] = {"type": "annotation"} | dict(zip(names, trip_place(trip), strict=True))
-            note |= {"notes": trip.notes, "tags": list(trip.tags)}
-            stream.write(json.dumps(note, ensure_ascii=False) + "\n")
-            count += 1
-    return count
+            yield note | {"notes": trip.notes, "tags": list(trip.tags)}
 
 
-def fact_lines(entries: Entries, chosen: Chosen) -> Iterator[dict[str, Any]]:
+def fact_lines(book: Book, chosen: Chosen) -> Iterator[dict[str, Any]]:
     """Return every fact as plain data with its ``type``, in the order of the log."""
-    changes = _changes(entries)
+    changes = _changes(book)
     naming = Naming()
     made_at: dict[tuple[str, ...], int] = {}
-    for sequence, entry in _log(entries):
+    for sequence, entry in _log(book):
         for ordinal, event in enumerate(entry.events, 1):
             fact = _fact(entry, event)
             if fact is None or event.type == "trade_corrected":
@@ -190,10 +215,10 @@ class _Change:
     reason: str = ""
 
 
-def _changes(entries: Entries) -> dict[tuple[int, int], _Change]:
+def _changes(book: Book) -> dict[tuple[int, int], _Change]:
     """Return how fills stand that were corrected, completed or busted."""
     found: dict[tuple[int, int], _Change] = {}
-    for _, entry in _log(entries):
+    for _, entry in _log(book):
         for event in entry.events:
             if event.type not in {"trade_corrected", "trade_busted"}:
                 continue
@@ -206,9 +231,9 @@ def _changes(entries: Entries) -> dict[tuple[int, int], _Change]:
     return found
 
 
-def _log(entries: Entries) -> Iterator[tuple[int, EntryBody]]:
+def _log(book: Book) -> Iterator[tuple[int, EntryBody]]:
     sequence = 0
-    while page := entries(sequence, PAGE):
+    while page := book.entries(after=sequence, limit=PAGE):
         for row in page:
             sequence = row[0]
             yield sequence, decode_entry(sequence, row[1])
@@ -272,13 +297,14 @@ def _standing(book: Book, chosen: Chosen) -> Iterator[Fill]:
     yield from last
 
 
-def _csv(book: Book, stream: TextIO, chosen: Chosen) -> int:
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(CSV_FIELDS)
+def _csv(book: Book, path: Path, chosen: Chosen) -> int:
     count = 0
-    for fill in _standing(book, chosen):
-        writer.writerow([_cell(name, getattr(fill, name), fill) for name in CSV_FIELDS])
-        count += 1
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(CSV_FIELDS)
+        for fill in _standing(book, chosen):
+            writer.writerow([_cell(name, getattr(fill, name), fill) for name in CSV_FIELDS])
+            count += 1
     return count
 
 
@@ -297,12 +323,12 @@ def _cell(name: str, value: Any, fill: Fill) -> str:
     return harmless(str(value))
 
 
-def _parquet(book: Book, path: str, chosen: Chosen) -> int:
+def _parquet(book: Book, path: Path, chosen: Chosen) -> int:
     try:
         import polars as pl
     except ImportError:
         msg = "polars is not installed; run: pip install 'onebook[analytics]'"
-        raise InputError(msg, field="path", value=path) from None
+        raise InputError(msg, field="path", value=str(path)) from None
     columns: dict[str, list[Any]] = {name: [] for name in CSV_FIELDS}
     for fill in _standing(book, chosen):
         for name, cells in columns.items():
@@ -310,9 +336,7 @@ def _parquet(book: Book, path: str, chosen: Chosen) -> int:
     kinds: dict[str, Any] = {name: pl.Decimal(38, 18) if name in _NUMBERS else pl.String for name in CSV_FIELDS}
     kinds |= {"occurred_at": pl.Datetime("ns", "UTC"), "tags": pl.List(pl.String)}
     frame = pl.DataFrame(columns, schema=kinds)
-    partial = f"{path}.partial"
-    frame.write_parquet(partial, compression="zstd")
-    Path(partial).replace(path)
+    frame.write_parquet(path, compression="zstd")
     return frame.height
 
 
@@ -323,3 +347,6 @@ def _parquet_cell(name: str, fill: Fill) -> Any:
     if name == "tags":
         return list(value)
     return json.dumps(value, ensure_ascii=False) if name == "raw" else value
+
+
+_WRITERS = {"jsonl": _jsonl, "csv": _csv, "parquet": _parquet}

@@ -22,6 +22,7 @@ MAX_CELL = 131_072
 DELIMITERS = ",;\t"
 JSON_ENDINGS = (".jsonl", ".ndjson", ".json")
 
+_SQLITE = b"SQLite format 3\0"
 _RISKY = "=+-@\t\r"
 
 
@@ -52,6 +53,10 @@ def look_at(path: str) -> Source:
         ImportRefused: it cannot be read as text, or is empty.
     """
     try:
+        with Path(path).open("rb") as file:
+            if file.read(len(_SQLITE)) == _SQLITE:
+                msg = f"{path}: is a SQLite database, not text; write its rows to a CSV file and import that"
+                raise ImportRefused(msg, file=path)
         with _opened(path) as stream:
             first = stream.readline(MAX_LINE)
     except IsADirectoryError:

@@ -101,7 +101,7 @@ class MemoryStore(MemoryReader):
         return number
 
     @locked
-    def put_marks(self, marks: Iterable[Row], samples: Iterable[Row]) -> None:
+    def put_marks(self, marks: Iterable[Row], samples: Iterable[Row], *, wait: bool = False) -> None:  # noqa: ARG002  the lock is all there is to wait for
         """Write marks, in a transaction of their own."""
         self.begin()
         try:

@@ -188,8 +188,17 @@ class Store(Reader, Protocol):
     def rollback(self) -> None:
         """Forget what was written since begin."""
 
-    def put_marks(self, marks: Iterable[Row], samples: Iterable[Row]) -> None:
-        """Write marks, in a transaction of their own that nobody waits for."""
+    def put_marks(self, marks: Iterable[Row], samples: Iterable[Row], *, wait: bool = False) -> None:
+        """Write marks, in a transaction of their own that no other write waits for; not safe from a loss of power.
+
+        Args:
+            marks: (instrument, price, at_ns, source, written_ns).
+            samples: (instrument, minute, price, at_ns).
+            wait: wait up to a second for another writer; else give up at once.
+
+        Raises:
+            StoreBusy: another writer was first.
+        """
 
     def wipe_models(self) -> None:
         """Empty every read model, inside the transaction; the log stays."""

@@ -1,6 +1,6 @@
 """For tests of programs that keep a book: a clock, facts, a faulty disk, and the contract of a store.
 
-It imports neither pytest nor hypothesis before they are needed.
+Only :func:`facts` needs more than onebook: hypothesis, which the extra ``testing`` brings. Nothing needs pytest.
 """
 
 from onebook.testing.clock import FakeClock

@@ -25,6 +25,7 @@ from onebook.domain.facts import (
     Signal,
     Transfer,
 )
+from onebook.errors import InputError
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
@@ -91,8 +92,15 @@ def facts(
         >>> @given(facts(most=10))
         ... def test_every_fact_is_a_record(found):
         ...     assert all(hasattr(fact, "KIND") for fact in found)
+
+    Raises:
+        InputError: hypothesis is not installed.
     """
-    from hypothesis import strategies
+    try:
+        from hypothesis import strategies
+    except ImportError:
+        msg = "hypothesis is not installed; run: pip install 'onebook[testing]'"
+        raise InputError(msg, library="hypothesis") from None
 
     @strategies.composite
     def sequences(draw: "DrawFn") -> list[Any]:

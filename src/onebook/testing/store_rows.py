@@ -75,7 +75,7 @@ def movement(ledger: int, place: Order, known_from: int = 0, **values: Any) -> R
 
 def position(ledger: int, strategy: str = "", *, is_open: int = 0, unvalued: int = 0) -> Row:
     """Return a position row."""
-    return (ledger, strategy, "", is_open, unvalued, 1, "{}", 1, 6, "", 1, 1)
+    return (ledger, strategy, "", is_open, unvalued, 1, "{}", 1, 6, "", 1, 1, "2" if is_open else None, None)
 
 
 def record(kind: str, name: str, known_from: int, occurred: int, **values: Any) -> Row:

@@ -237,6 +237,13 @@ class FaultFile(apsw.VFSFile):
         self._path = path
         created, kind = flags[0] & apsw.SQLITE_OPEN_CREATE, flags[0] & _JOURNALS
         self._new_journal = bool(created and kind)
+        self._read_only = bool(flags[0] & apsw.SQLITE_OPEN_READONLY)
+
+    def xLock(self, level: int) -> None:  # noqa: N802  SQLite's name
+        """Lock. A file that is only read cannot be locked for writing; SQLite asks for it when it closes a WAL."""
+        if self._read_only and level > apsw.SQLITE_LOCK_SHARED:
+            raise apsw.BusyError("it was opened to be read")
+        super().xLock(level)
 
     def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802  SQLite's name
         """Read, perhaps too little."""

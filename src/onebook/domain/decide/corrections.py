@@ -4,9 +4,9 @@ from typing import Any
 
 from onebook.domain import commands, facts
 from onebook.domain.decide import orders, signals
-from onebook.domain.decide.fills import HISTORY
+from onebook.domain.decide.fills import HISTORY, check_price
 from onebook.domain.decide.placing import Refold
-from onebook.domain.decide.repeats import newest_version, revise, standing
+from onebook.domain.decide.repeats import is_busted, newest_version, revise, standing
 from onebook.domain.identity import fill_identity
 from onebook.domain.movements import Movement
 from onebook.domain.numbers import plain
@@ -14,7 +14,7 @@ from onebook.domain.shapes import Data, fact_data, plain_value
 from onebook.domain.state import Decision, EventDraft, Record, Stamp, State, StoredFact
 from onebook.errors import AmbiguousLot, InputError, RuleError
 
-_FIXED = frozenset({"account", "raw"})
+_FIXED = frozenset({"raw"})
 ANNOTATION = "annotation"
 
 
@@ -27,12 +27,12 @@ def _held(state: State, which: tuple[int, int]) -> StoredFact:
 
 
 def _start(state: State, held: StoredFact) -> Decision:
-    fill = held.fact
+    fill = newest_version(state, held).fact
     decision = Decision(fill.account, fill.instrument, fill.strategy)
     decision.ledger = state.ledger(fill.account, fill.instrument)
-    decision.identity = fill_identity(fill, f"{held.sequence}.{held.ordinal}")
+    decision.identity = fill_identity(held.fact, f"{held.sequence}.{held.ordinal}")
     decision.first = held.sequence
-    decision.occurred_ns = fill.occurred_ns
+    decision.occurred_ns = fill.occurred_ns or 0
     return decision
 
 
@@ -43,8 +43,7 @@ def bust(state: State, command: commands.Bust, stamp: Stamp) -> Decision:
         msg = "reason: is missing; say why the fill is taken back"
         raise InputError(msg, field="reason")
     decision = _start(state, held)
-    history = state.record(HISTORY, held.fact.account, f"{held.sequence}.{held.ordinal}")
-    if history is not None and history.status == "busted":
+    if is_busted(state, held):
         decision.status = "exists"
         return decision
     take_back(state, decision, held, command.reason, stamp)
@@ -59,7 +58,6 @@ def take_back(state: State, decision: Decision, held: StoredFact, reason: str, s
     data = fact_data(version.fact) | {"reason": reason, "trade_id": decision.identity}
     data["fills"] = [held.sequence, held.ordinal]
     decision.tally["other_entries"] = 1
-    decision.strategy = version.fact.strategy
     decision.events.append(EventDraft("trade_busted", data))
     decision.records.append(_busted(state, held, version.fact))
     if movement is None:
@@ -68,7 +66,7 @@ def take_back(state: State, decision: Decision, held: StoredFact, reason: str, s
     refold.plan(ledger, removed=[movement])
     refold.run("bust", reason)
     orders.filled(decision, orders.of_fill(state, version.fact), version.fact, movement, sign=-1)
-    signals.follow(state, decision)
+    signals.follow(state, decision, changed={(held.sequence, held.ordinal): None})
     _pass_note_on(state, decision, movement, ledger.id)
 
 
@@ -76,7 +74,8 @@ def _busted(state: State, held: StoredFact, fill: facts.Fill) -> Record:
     key = f"{held.sequence}.{held.ordinal}"
     history = state.record(HISTORY, held.fact.account, key)
     body: Data = dict(history.body) if history is not None else {}
-    return Record(HISTORY, fill.account, key, fill.occurred_ns or 0, body, fill.instrument, fill.strategy, "busted")
+    at = fill.occurred_ns or 0
+    return Record(HISTORY, held.fact.account, key, at, body, fill.instrument, fill.strategy, "busted")
 
 
 def _pass_note_on(state: State, decision: Decision, busted: Movement, ledger: int) -> None:
@@ -109,8 +108,7 @@ def correct(state: State, command: commands.Correct, stamp: Stamp) -> Decision:
         msg = f"{fixed[0]}: cannot be corrected; bust the fill and record it anew"
         raise InputError(msg, field=fixed[0])
     decision = _start(state, held)
-    history = state.record(HISTORY, held.fact.account, f"{held.sequence}.{held.ordinal}")
-    if history is not None and history.status == "busted":
+    if is_busted(state, held):
         msg = f"fill {held.sequence}.{held.ordinal} was busted; record it anew instead"
         raise RuleError(msg, which=command.which)
     version = newest_version(state, held)
@@ -119,8 +117,8 @@ def correct(state: State, command: commands.Correct, stamp: Stamp) -> Decision:
     if not changes:
         decision.status = "exists"
         return decision
-    assert decision.ledger is not None  # noqa: S101  set by _start
-    revise(state, decision, held, changes, command.reason, stamp, decision.ledger)
+    check_price(state.ledger(new.account, new.instrument).terms, new.price)
+    revise(state, decision, held, changes, command.reason, stamp)
     return decision
 
 
@@ -131,21 +129,37 @@ def _changed(old: facts.Fill, new: facts.Fill, asked: dict[str, Any]) -> dict[st
 
 def order_of_revision(state: State, decision: Decision, old: facts.Fill, new: facts.Fill, movement: Movement) -> None:
     """Let the order of a corrected fill follow: off with the old, on with the new."""
-    if (old.quantity, old.price, old.client_order_id) == (new.quantity, new.price, new.client_order_id):
+    if _of_order(old) == _of_order(new):
         return
     before = orders.of_fill(state, old)
     orders.filled(decision, before, old, movement, sign=-1)
     after = orders.of_fill(state, new)
-    if before is not None and after is not None and before.id == after.id:
+    if before is not None and after is not None and (before.account, before.id) == (after.account, after.id):
         after = next(item for item in decision.records if (item.kind, item.id) == (orders.ORDER, before.id))
         decision.events.pop()
     orders.filled(decision, after, new, movement)
 
 
+def _of_order(fill: facts.Fill) -> tuple[Any, ...]:
+    """Return what of a fill its order goes by."""
+    return fill.quantity, fill.price, fill.client_order_id, fill.account
+
+
+def take_note_along(state: State, decision: Decision, held: StoredFact, old: facts.Fill, new: facts.Fill) -> None:
+    """Notes hang on a fact: when it turns out to be another account's they go there with it."""
+    key = str(held.sequence)
+    note = state.record(ANNOTATION, old.account, key)
+    if note is None or not note.body or new.account == old.account:
+        return
+    at = new.occurred_ns or 0
+    decision.records.append(Record(ANNOTATION, old.account, key, note.occurred_ns, {}, note.instrument))
+    decision.records.append(Record(ANNOTATION, new.account, key, at, dict(note.body), new.instrument))
+
+
 def annotate(state: State, command: commands.Annotate, stamp: Stamp) -> Decision:
     """Hang notes and tags on the fact that opens a round trip."""
     held = state.fact(command.round_trip_id, 1)
-    fact = held.fact
+    fact = newest_version(state, held).fact if held.kind == "fill" else held.fact
     account = fact.account
     decision = Decision(account, getattr(fact, "instrument", "") or "", getattr(fact, "strategy", "") or "")
     if not decision.instrument:
@@ -171,4 +185,4 @@ def annotate(state: State, command: commands.Annotate, stamp: Stamp) -> Decision
     return decision
 
 
-__all__ = ["annotate", "bust", "correct", "order_of_revision", "plain", "take_back"]
+__all__ = ["annotate", "bust", "correct", "order_of_revision", "plain", "take_back", "take_note_along"]

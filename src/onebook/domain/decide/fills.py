@@ -12,8 +12,8 @@ from onebook.domain.identity import (
     client_scope,
     completes,
     content,
-    fill_identity,
     fill_scope,
+    scope,
 )
 from onebook.domain.instruments import Terms
 from onebook.domain.movements import RANK, Movement, tie_text
@@ -33,8 +33,8 @@ SYNTHETIC = "synthetic"
 """Kind of the record that lists an order's fills made from its cumulative quantity."""
 
 RANK_OF_FILL = RANK["fill"]
-_MIXED = flag_bit("account_mixed")
-_AHEAD = flag_bit("time_ahead")
+MIXED = flag_bit("account_mixed")
+AHEAD = flag_bit("time_ahead")
 _SYNTHETIC = flag_bit("synthetic")
 
 
@@ -151,7 +151,7 @@ def book_fill(state: State, decision: Decision, fill: facts.Fill, ledger: Ledger
     movement, draft = prepare(state, fill, ledger, stamp, ordinal=ordinal, flags=flags)
     decision.occurred_ns = movement.order[0]
     decision.events.append(draft)
-    hold_identities(decision, fill, stamp, ordinal)
+    hold_identities(decision, fill, ordinal)
     if fill.venue and not state.account_venue(fill.account):
         first = {"venue": fill.venue}
         decision.records.append(Record("account_venue", fill.account, "", movement.order[0], first))
@@ -163,13 +163,15 @@ def book_fill(state: State, decision: Decision, fill: facts.Fill, ledger: Ledger
     return movement
 
 
-def hold_identities(decision: Decision, fill: facts.Fill, stamp: Stamp, ordinal: int) -> None:
+def hold_identities(decision: Decision, fill: facts.Fill, ordinal: int) -> None:
     """Let the fill hold its ids, and name the decision after them."""
     if fill.venue_fill_id:
         decision.identities.append((fill_scope(fill.venue, fill.account, fill.instrument), fill.venue_fill_id, ordinal))
     if fill.client_fill_id:
         decision.identities.append((client_scope(fill.account), fill.client_fill_id, ordinal))
-    decision.identity = fill_identity(fill, f"{stamp.sequence}.{ordinal}")
+    if fill.signal_id:
+        decision.identities.append((scope(signals.NAMED, fill.account), fill.signal_id, ordinal))
+    decision.named = (fill, ordinal)
 
 
 def prepare(
@@ -182,11 +184,11 @@ def prepare(
     if at is None:
         at = own_time(ledger, fill, stamp)
     elif at > stamp.recorded_ns + FAR_AHEAD:
-        flags |= _AHEAD
+        flags |= AHEAD
     if fill.venue:
         venue = state.account_venue(fill.account)
         if venue and venue != fill.venue:
-            flags |= _MIXED
+            flags |= MIXED
     if fill.venue_fill_id.startswith("order:"):
         flags |= _SYNTHETIC
     high, low = state.seen(fill.account, fill.instrument)
@@ -209,7 +211,7 @@ def prepare(
         close_reason=fill.close_reason,
         high=high,
         low=low,
-        ahead=bool(flags & _AHEAD),
+        ahead=bool(flags & AHEAD),
         flags=flags,
         known_from=stamp.sequence,
         content=ordinal,

@@ -89,7 +89,14 @@ def _put(decision: Decision, order: Record, body: Data, progress: Progress, at: 
     decision.records.append(record)
     if body.get("known", True):
         shown = {name: value for name, value in body.items() if name not in {"known", "resting", "updates"}}
-        decision.events.append(EventDraft("order_updated", shown))
+        decision.events.append(
+            EventDraft(
+                "order_updated",
+                shown,
+                account=None if order.account == decision.account else order.account,
+                instrument=None if order.instrument in {"", decision.instrument} else order.instrument,
+            )
+        )
 
 
 def record_order(state: State, order: facts.Order, stamp: Stamp) -> Decision:

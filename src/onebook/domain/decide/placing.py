@@ -8,8 +8,10 @@ the way it was, so that daily figures, round trips and linked transfers move by 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from heapq import merge
+from typing import Any
 
-from onebook.domain.daily import add_days, add_delta
+from onebook.domain.daily import add_days, add_delta, same_days
+from onebook.domain.ended_trips import ended_trip_data
 from onebook.domain.facts import BookSettings
 from onebook.domain.holdings import Change, ClosedTrip, Holding, Key
 from onebook.domain.instruments import Terms
@@ -90,7 +92,10 @@ def position_events(decision: Decision, change: Change, cause: str, account: str
     ``account`` is whose it is where that is not the entry's own, as at the far end of a transfer.
     """
     after = change.after
-    extra = {"cause": cause}
+    extra: dict[str, Any] = {"cause": cause}
+    ended = {}
+    if change.closed:
+        ended = {"ended": ended_trip_data(change.closed[-1], decision.occurred_ns)}
     if change.dust:
         extra["dust"] = plain(change.dust)
     if change.excess:
@@ -102,10 +107,10 @@ def position_events(decision: Decision, change: Change, cause: str, account: str
         if after.trip is not None:
             between.gross, between.fees = after.trip.gross, after.trip.fees
         between.trip, between.opened_ns = None, None
-        decision.events.append(EventDraft("position_closed", holding_data(between) | extra, strategy, account))
-    ended = bool(change.closed) and not after.quantity
+        decision.events.append(EventDraft("position_closed", holding_data(between) | extra | ended, strategy, account))
+        ended = {}
     kind = "position_closed" if ended else "position_updated"
-    decision.events.append(EventDraft(kind, holding_data(after) | extra, strategy, account))
+    decision.events.append(EventDraft(kind, holding_data(after) | extra | ended, strategy, account))
 
 
 @dataclass(slots=True)
@@ -202,16 +207,20 @@ class Refold:
             if not diverged:
                 self._step(plan, plan.terms, old, movement)
                 continue
+            undone: list[Change] = []
             if was:
-                changes = self._step(None, plan.ledger.terms, old, movement)
-                plan.old_trips += [closed for change in changes for closed in change.closed]
-                add_days(self._state, plan.days, plan.ledger, movement, changes, sign=-1, terms=plan.ledger.terms)
-            if now:
+                undone = self._step(None, plan.ledger.terms, old, movement)
+                plan.old_trips += [closed for change in undone for closed in change.closed]
+            if not now:
+                add_days(self._state, plan.days, plan.ledger, movement, undone, sign=-1, terms=plan.ledger.terms)
+            else:
                 kept = self._valued(plan, movement) if was else movement
                 giver = new.get((kept.strategy or "", kept.leg if plan.terms.hedging else ""))
                 changes = self._step(plan, plan.terms, new, kept)
                 plan.new_trips += [closed for change in changes for closed in change.closed]
-                add_days(self._state, plan.days, plan.ledger, kept, changes, sign=1, terms=plan.terms)
+                if kept is not movement or plan.everything or not same_days(undone, changes):
+                    add_days(self._state, plan.days, plan.ledger, movement, undone, sign=-1, terms=plan.ledger.terms)
+                    add_days(self._state, plan.days, plan.ledger, kept, changes, sign=1, terms=plan.terms)
                 if kept.kind == "transfer" and kept.to_account:
                     self._carry(plan, kept, giver)
                 if plan.since >= POINT_EVERY:
@@ -308,7 +317,7 @@ class Refold:
             after.sequence = max(before.sequence, self._stamp.sequence)
             decision.holdings.append((ledger, after))
             change = Change(before, after)
-            self._position_event(ledger, change, cause)
+            self._position_event(plan, change, cause)
             self._restated_event(ledger, change, reason)
 
     def _conclude_days(self, plan: _Plan) -> None:
@@ -316,13 +325,18 @@ class Refold:
         for key, delta in plan.days.items():
             moved = delta.gross or delta.fees or delta.funding or delta.income
             if moved or delta.fills or delta.round_trips:
-                delta.restated = key[0] < today and bool(moved or delta.round_trips)
-                add_delta(self._decision.days, key, delta)
+                restated = key[0] < today and bool(moved or delta.round_trips)
+                add_delta(self._decision.days, key, replace(delta, restated=restated))
 
-    def _position_event(self, ledger: Ledger, change: Change, cause: str) -> None:
+    def _position_event(self, plan: _Plan, change: Change, cause: str) -> None:
         decision, after = self._decision, change.after
-        kind = "position_closed" if change.before.quantity and not after.quantity else "position_updated"
-        decision.events.append(_draft(decision, ledger, kind, holding_data(after) | {"cause": cause}, after))
+        kind, data = "position_updated", holding_data(after) | {"cause": cause}
+        if change.before.quantity and not after.quantity:
+            kind = "position_closed"
+            trips = [trip for trip in plan.new_trips if (trip.strategy, trip.leg) == after.key]
+            if trips:
+                data["ended"] = ended_trip_data(trips[-1], decision.occurred_ns)
+        decision.events.append(_draft(decision, plan.ledger, kind, data, after))
 
     def _restated_event(self, ledger: Ledger, change: Change, reason: str) -> None:
         figures = [

@@ -1,5 +1,8 @@
 """Signals: GENERATED, then EXECUTED by a fill, CLOSED with its round trip, or EXPIRED."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from onebook.domain import facts
 from onebook.domain.decide.facts_again import generated, seen_before
 from onebook.domain.identity import identity_text, scope
@@ -8,18 +11,32 @@ from onebook.domain.state import Decision, EventDraft, Record, Stamp, State
 from onebook.errors import InvalidTransition
 
 SIGNAL = "signal"
+NAMED = "signal_fill"
+"""Space in which a signal's id finds the fills that name it or ever did."""
+
+SAID = "said"
+"""Where a signal's record keeps the status that an update said: what it is where no fill executes it."""
+
 _EVENTS = {
     "GENERATED": "signal_detected",
     "EXECUTED": "signal_executed",
     "EXPIRED": "signal_expired",
     "CLOSED": "signal_closed",
 }
+_KEPT = frozenset({"known", "first", "trip", SAID, "own_time"})
+"""What the book keeps beside a signal's own fields."""
+
 _NEXT = {
     "GENERATED": {"EXECUTED", "EXPIRED", "CLOSED"},
     "EXECUTED": {"CLOSED"},
     "EXPIRED": set(),
     "CLOSED": set(),
 }
+
+
+Changed = Mapping[tuple[int, int], facts.Fill | None]
+"""Fills recorded before, by (sequence, ordinal), as they stand after a decision: None for a busted one."""
+_NOTHING: Changed = MappingProxyType({})
 
 
 def record_signal(state: State, signal: facts.Signal, stamp: Stamp) -> Decision:
@@ -41,8 +58,7 @@ def record_signal(state: State, signal: facts.Signal, stamp: Stamp) -> Decision:
     decision.identities.append((scope("signal", signal.account), signal_id, 1))
     body = {name: value for name, value in data.items() if name != "raw"}
     body |= {"status": status, "first": stamp.sequence}
-    if "trip" in earlier:
-        body["trip"] = earlier["trip"]
+    body |= {name: earlier[name] for name in ("trip", SAID) if name in earlier}
     record = Record(SIGNAL, signal.account, signal_id, at, body, signal.instrument, signal.strategy, status)
     decision.records.append(record)
     if status != "GENERATED":
@@ -76,6 +92,8 @@ def record_signal_update(state: State, update: facts.SignalUpdate, stamp: Stamp)
     decision.events.append(EventDraft(_EVENTS[update.status], data))
     decision.identities.append((updates, key, 1))
     body: Data = dict(held.body) if held is not None else {"signal_id": update.signal_id, "known": False}
+    if status != update.status or held is None:
+        body[SAID] = update.status
     body["status"] = update.status
     if update.reason:
         body["reason"] = update.reason
@@ -94,21 +112,33 @@ def record_signal_update(state: State, update: facts.SignalUpdate, stamp: Stamp)
     return decision
 
 
-def follow(state: State, decision: Decision, fill: facts.Fill | None = None) -> None:
-    """Move the signals that a decision's fill and round trips name, in the same entry."""
-    if not decision.trips_added and not decision.trips_ended and (fill is None or not fill.signal_id):
+def follow(state: State, decision: Decision, *fills: facts.Fill, changed: Changed = _NOTHING) -> None:
+    """Move the signals that a decision's new fills and its round trips name, in the same entry.
+
+    Where it folded again the fills that stand are asked: see :mod:`onebook.domain.decide.signals_again`.
+    """
+    if decision.points_ended:
+        from onebook.domain.decide.signals_again import settle
+
+        settle(state, decision, fills, changed)
         return
-    moved: dict[str, tuple[str, int | None]] = {}
-    if fill is not None and fill.signal_id:
-        moved[fill.signal_id] = ("EXECUTED", _open_trip(decision, fill.signal_id))
-    for _, trip in decision.trips_ended:
+    names = fills[0].signal_id if fills else ""  # there is one at most where nothing folded again
+    if not names and not decision.trips_added:
+        return
+    moved: dict[tuple[str, str], tuple[str, int | None]] = {}
+    if names:
+        moved[fills[0].account, names] = ("EXECUTED", _open_trip(decision, names))
+    for number, trip in decision.trips_added:
         if trip.signal_id:
-            moved[trip.signal_id] = ("EXECUTED", trip.id)
-    for _, trip in decision.trips_added:
-        if trip.signal_id:
-            moved[trip.signal_id] = ("CLOSED", trip.id)
-    for signal_id, (status, trip_id) in sorted(moved.items()):
-        _move(state, decision, signal_id, status, trip_id)
+            account = next(ledger.account for ledger, _ in decision.holdings if ledger.id == number)
+            moved[account, trip.signal_id] = ("CLOSED", trip.id)
+    for (account, signal_id), (status, trip_id) in sorted(moved.items()):
+        held = state.record(SIGNAL, account, signal_id)
+        was, trip_was = ("", None) if held is None else (held.body["status"], held.body.get("trip"))
+        if was == "CLOSED" and status == "EXECUTED":
+            continue
+        if was != status or (trip_id is not None and trip_was != trip_id):
+            move(decision, held, account, signal_id, status, trip_was if trip_id is None else trip_id)
 
 
 def _open_trip(decision: Decision, signal_id: str) -> int | None:
@@ -118,32 +148,33 @@ def _open_trip(decision: Decision, signal_id: str) -> int | None:
     return None
 
 
-def _move(state: State, decision: Decision, signal_id: str, status: str, trip_id: int | None) -> None:
-    held = state.record(SIGNAL, decision.account, signal_id)
+def move(
+    decision: Decision, held: Record | None, account: str, signal_id: str, status: str, trip_id: int | None
+) -> None:
+    """Put a signal into a status and a round trip, with an event when the status is another one."""
     body: Data = dict(held.body) if held is not None else {"signal_id": signal_id, "known": False}
     was = body.get("status")
-    ended = any(trip.signal_id == signal_id for _, trip in decision.trips_ended)
-    if was == "CLOSED" and status == "EXECUTED" and not ended:
-        return
-    if was == status and (trip_id is None or body.get("trip") == trip_id):
-        return
     body["status"] = status
+    body.pop("trip", None)
     if trip_id is not None:
         body["trip"] = trip_id
-    decision.records.append(
-        Record(
-            SIGNAL,
-            decision.account,
-            signal_id,
-            held.occurred_ns if held is not None else decision.occurred_ns,
-            body,
-            held.instrument if held is not None else decision.instrument,
-            held.strategy if held is not None else decision.strategy,
-            status,
+    at, instrument, strategy = decision.occurred_ns, decision.instrument, decision.strategy
+    if held is not None:
+        at, instrument, strategy = held.occurred_ns, held.instrument, held.strategy
+    decision.records.append(Record(SIGNAL, account, signal_id, at, body, instrument, strategy, status))
+    if was == status:
+        return
+    data: Data = {"signal_id": signal_id, "status": status}
+    if trip_id is not None:
+        data["round_trip"] = trip_id
+    if status == "GENERATED":  # it is as it was when it was detected, so its event says what that one said
+        data = {name: value for name, value in body.items() if name not in _KEPT}
+    decision.events.append(
+        EventDraft(
+            _EVENTS[status],
+            data,
+            None if strategy == decision.strategy else strategy,
+            None if account == decision.account else account,
+            None if instrument == decision.instrument else instrument,
         )
     )
-    if was != status:
-        data: Data = {"signal_id": signal_id, "status": status}
-        if trip_id is not None:
-            data["round_trip"] = trip_id
-        decision.events.append(EventDraft(_EVENTS[status], data))

@@ -13,7 +13,7 @@ from onebook.domain.decide.corrections import _busted as busted_record
 from onebook.domain.decide.fills import SYNTHETIC, hold_identities, prepare
 from onebook.domain.decide.placing import Refold
 from onebook.domain.decide.repeats import newest_version, standing
-from onebook.domain.identity import fill_identity, fill_scope
+from onebook.domain.identity import fill_identity
 from onebook.domain.movements import Movement
 from onebook.domain.numbers import ZERO, plain, share, subtract
 from onebook.domain.shapes import fact_data
@@ -28,13 +28,13 @@ def replace_synthetic(
     movement, draft = prepare(state, fill, ledger, stamp, ordinal=1, flags=0)
     decision.occurred_ns = movement.order[0]
     decision.events.append(draft)
-    hold_identities(decision, fill, stamp, 1)
-    identity = decision.identity
+    hold_identities(decision, fill, 1)
     refold = Refold(state, decision, stamp)
     refold.plan(ledger, added=[movement])
     remaining = list(listed.body["fills"])
     wanted = fill.quantity
     replaced: list[facts.Fill] = []
+    changed: dict[tuple[int, int], None] = {}
     left_over: facts.Fill | None = None
     while remaining and wanted > ZERO:
         sequence, ordinal, text = remaining.pop(0)
@@ -45,33 +45,33 @@ def replace_synthetic(
             continue
         trade_id = fill_identity(held.fact, f"{sequence}.{ordinal}")
         data = fact_data(version.fact) | {"reason": "execution arrived", "trade_id": trade_id}
-        decision.events.append(EventDraft("trade_busted", data | {"fills": [sequence, ordinal]}))
+        owner = None if version.fact.strategy == decision.strategy else version.fact.strategy
+        decision.events.append(EventDraft("trade_busted", data | {"fills": [sequence, ordinal]}, owner))
         decision.records.append(busted_record(state, held, version.fact))
         refold.plan(ledger, removed=[was])
         replaced.append(version.fact)
+        changed[sequence, ordinal] = None
         left = subtract(Decimal(text), wanted)
         wanted = subtract(wanted, Decimal(text))
         if left > ZERO:
             left_over = _left(version.fact, left)
             number = len(decision.events) + 1
             rest, rest_draft = prepare(state, left_over, ledger, stamp, ordinal=number)
+            rest_draft.strategy = owner
+            if rest.order[0] != decision.occurred_ns:
+                rest_draft.data["occurred_ns"] = rest.order[0]
             decision.events.append(rest_draft)
-            decision.identities.append(
-                (
-                    fill_scope(left_over.venue, left_over.account, left_over.instrument),
-                    left_over.venue_fill_id,
-                    number,
-                )
-            )
+            hold_identities(decision, left_over, number)
             refold.plan(ledger, added=[rest])
             remaining.insert(0, [stamp.sequence, number, plain(left)])
+    decision.named = (fill, 1)
     refold.run("fill", "execution replaces order-level fills")
-    decision.identity = identity
     decision.records.append(
         Record(SYNTHETIC, fill.account, listed.id, decision.occurred_ns, {"fills": remaining}, fill.instrument)
     )
     _order(decision, order, fill, replaced, left_over, movement)
-    signals.follow(state, decision, fill)
+    booked = (fill,) if left_over is None else (fill, left_over)
+    signals.follow(state, decision, *booked, changed=changed)
     return decision
 
 

@@ -17,7 +17,8 @@ def translated(problem: Exception, url: str) -> BookError:
         return StoreFull(f"{url}: the disk is full; nothing was written. Make room and try again", url=url)
     if isinstance(problem, apsw.NotADBError):
         return NotABook(
-            f"{url}: is not an onebook file; to take in another program's data run: onebook import {url}",
+            f"{url} is no database that can be read, so it is not a book; restore a backup with: onebook restore, or"
+            f" take in rows of CSV with: onebook --db BOOK import {url}",
             url=url,
         )
     if isinstance(problem, apsw.CorruptError):
@@ -25,7 +26,7 @@ def translated(problem: Exception, url: str) -> BookError:
     if isinstance(problem, apsw.ReadOnlyError | apsw.PermissionsError):
         return StoreError(f"{url}: cannot be written; check its permissions, or open it read_only", url=url)
     if isinstance(problem, apsw.CantOpenError):
-        return StoreError(f"{url}: cannot be opened; check that its folder exists and may be written", url=url)
+        return StoreError(f"{url}: cannot be opened; check that it may be read, and its folder written", url=url)
     if isinstance(problem, apsw.ConnectionClosedError | apsw.CursorClosedError):
         return StoreClosed("the book is closed; open it again", url=url)
     if isinstance(problem, apsw.IOError):

@@ -32,25 +32,25 @@ SELECT id, account, instrument, kind FROM ledgers ORDER BY id
 -- name: positions_of
 -- The positions of a ledger.
 SELECT ledger, strategy, leg, is_open, is_unvalued, sequence, state,
-    last_ns, last_rank, last_tie, last_sequence, last_ordinal
+    last_ns, last_rank, last_tie, last_sequence, last_ordinal, entry_price, exit_price
 FROM positions WHERE ledger = ? ORDER BY strategy, leg
 
 -- name: positions_all
 -- All positions, flat ones too.
 SELECT ledger, strategy, leg, is_open, is_unvalued, sequence, state,
-    last_ns, last_rank, last_tie, last_sequence, last_ordinal
+    last_ns, last_rank, last_tie, last_sequence, last_ordinal, entry_price, exit_price
 FROM positions ORDER BY ledger, strategy, leg
 
 -- name: positions_open
 -- Open positions.
 SELECT ledger, strategy, leg, is_open, is_unvalued, sequence, state,
-    last_ns, last_rank, last_tie, last_sequence, last_ordinal
+    last_ns, last_rank, last_tie, last_sequence, last_ordinal, entry_price, exit_price
 FROM positions INDEXED BY positions_open WHERE is_open = 1 ORDER BY ledger, strategy, leg
 
 -- name: positions_unvalued
 -- Positions with something that waits for a rate.
 SELECT ledger, strategy, leg, is_open, is_unvalued, sequence, state,
-    last_ns, last_rank, last_tie, last_sequence, last_ordinal
+    last_ns, last_rank, last_tie, last_sequence, last_ordinal, entry_price, exit_price
 FROM positions INDEXED BY positions_unvalued WHERE is_unvalued = 1 ORDER BY ledger, strategy, leg
 
 -- name: movements
@@ -213,7 +213,7 @@ FROM movements
 -- name: digest_positions
 -- All rows, for comparison.
 SELECT ledger, strategy, leg, is_open, is_unvalued, sequence, state,
-    last_ns, last_rank, last_tie, last_sequence, last_ordinal
+    last_ns, last_rank, last_tie, last_sequence, last_ordinal, entry_price, exit_price
 FROM positions
 
 -- name: digest_points

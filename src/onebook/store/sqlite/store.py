@@ -1,7 +1,8 @@
 """The SQLite store: one write connection, a pool of readers, WAL, ``synchronous=FULL``.
 
 What a commit answered is on the disk. Another process may write too: a transaction begins IMMEDIATE, waits a
-bounded time for the lock, and ends as StoreBusy beyond it.
+bounded time for the lock, and ends as StoreBusy beyond it. Marks go in through a connection of their own, which waits
+for no disk and gives way to every other writer.
 """
 
 import os
@@ -9,14 +10,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from threading import Lock
 from typing import Any
 
 import apsw
 
-from onebook.errors import NotABook, SchemaTooNew, StoreClosed, StoreError
+from onebook.errors import SchemaTooNew, StoreBusy, StoreClosed, StoreError
 from onebook.store.port import TABLES, Batch, Row
 from onebook.store.sql import statements
 from onebook.store.sqlite.errors import ours, translated
+from onebook.store.sqlite.place import another_programs, check_place, empty, is_too_short, other_file
 from onebook.store.sqlite.reader import SqliteReader, guarded
 
 WRITES = statements("onebook.store.sqlite", "writes.sql")
@@ -24,6 +27,10 @@ APPLICATION_ID = 0x1B00C
 MIGRATIONS = ("0001_book.sql",)
 BUSY_MS = 10_000
 CHECKPOINT_PAGES = 4000
+MARKS_CHECKPOINT_PAGES = 4 * CHECKPOINT_PAGES
+"""Later than the records' own, which so find the work done by their commits; a process that only marks does it here."""
+
+MARKS_WAIT_SECONDS = 1.0
 _WIPES = (
     *("identities", "movements", "positions", "points", "trips", "days", "records", "rates", "tally"),
     *("ledgers", "scopes"),
@@ -36,6 +43,7 @@ class SqliteStore(SqliteReader):
     Args:
         path: the file; it is made when it does not exist, with its folders.
         read_only: never write, and refuse to.
+        create: make the book when there is none.
         synchronous: ``full`` (durable against power loss) or ``normal`` (against a crash of the program).
         vfs: the name of the SQLite VFS to use, for tests of faults.
         busy_ms: how long to wait for another process that writes.
@@ -51,6 +59,7 @@ class SqliteStore(SqliteReader):
         path: str,
         *,
         read_only: bool = False,
+        create: bool = True,
         synchronous: str = "full",
         vfs: str | None = None,
         busy_ms: int = BUSY_MS,
@@ -61,24 +70,18 @@ class SqliteStore(SqliteReader):
         self._vfs = vfs
         self._busy_ms = busy_ms
         self._idle: SimpleQueue[SqliteReader] = SimpleQueue()
+        self._turn = Lock()
+        self._marks: apsw.Connection | None = None
         self._closed = False
-        target = Path(path)
-        if target.is_dir():
-            msg = f"{path} is a folder; name a file in it, such as {target / 'trading.db'}"
-            raise StoreError(msg, url=path)
-        if read_only and not target.exists():
-            msg = f"{path} does not exist; open it without read_only to make it"
-            raise StoreError(msg, url=path)
-        if not read_only:
-            try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as problem:
-                msg = f"{path}: its folder cannot be made: {problem}"
-                raise StoreError(msg, url=path) from None
+        self._may_make = create and not read_only
+        check_place(path, make=self._may_make)
         with ours(path):
             super().__init__(self._connect(writing=not read_only), path)
             try:
                 self._prepare()
+            except apsw.NotADBError:
+                self.connection.close(force=True)
+                raise other_file(path) from None
             except BaseException:
                 self.connection.close(force=True)
                 raise
@@ -95,16 +98,15 @@ class SqliteStore(SqliteReader):
         version = connection.pragma("user_version")
         if marked != APPLICATION_ID:
             if connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()[0][0]:
-                raise NotABook(
-                    f"{self.path} is another program's database; to take in its data run: onebook import {self.path}",
-                    url=self.path,
-                )
-            if self.read_only:
-                raise NotABook(f"{self.path} holds no book yet", url=self.path)
+                raise another_programs(self.path)
+            if is_too_short(self.path):
+                raise other_file(self.path)
+            if not self._may_make:
+                raise empty(self.path)
         if version > len(MIGRATIONS):
             raise SchemaTooNew(
                 f"{self.path} was written by a newer onebook (schema {version}, this one knows"
-                f" {len(MIGRATIONS)}); upgrade onebook",
+                f" {len(MIGRATIONS)}); upgrade onebook: pip install --upgrade onebook",
                 url=self.path,
                 schema=version,
             )
@@ -183,7 +185,8 @@ class SqliteStore(SqliteReader):
         self._check_open()
         if self.read_only:
             raise StoreError(f"{self.path} was opened read_only", url=self.path)
-        self.connection.execute("BEGIN IMMEDIATE")
+        with self._turn:
+            self.connection.execute("BEGIN IMMEDIATE")
 
     @guarded
     def write(self, batch: Batch) -> None:
@@ -215,16 +218,39 @@ class SqliteStore(SqliteReader):
                 return
 
     @guarded
-    def put_marks(self, marks: Iterable[Row], samples: Iterable[Row]) -> None:
-        """Write marks without waiting for the disk's sync to be asked for twice."""
-        self.connection.execute("BEGIN IMMEDIATE")
+    def put_marks(self, marks: Iterable[Row], samples: Iterable[Row], *, wait: bool = False) -> None:
+        """Write marks through a connection of their own: no sync, and nobody waits for it, nor it for anybody."""
+        self._check_open()
+        if self.read_only:
+            raise StoreError(f"{self.path} was opened read_only", url=self.path)
+        if not self._turn.acquire(timeout=MARKS_WAIT_SECONDS if wait else 0):
+            raise StoreBusy(f"{self.path}: another thread is writing; try again in a moment", url=self.path)
         try:
-            self.connection.executemany(WRITES["put_mark"], marks)
-            self.connection.executemany(WRITES["put_mark_sample"], samples)
-            self.connection.execute("COMMIT")
+            if self._marks is None:
+                self._marks = self._marks_connection()
+            self._marks.set_busy_timeout(int(MARKS_WAIT_SECONDS * 1000) if wait else 0)
+            self._marks.execute("BEGIN IMMEDIATE")
+            try:
+                self._marks.executemany(WRITES["put_mark"], marks)
+                self._marks.executemany(WRITES["put_mark_sample"], samples)
+                self._marks.execute("COMMIT")
+            except apsw.Error:
+                self._marks.close(force=True)
+                self._marks = None
+                raise
+        finally:
+            self._turn.release()
+
+    def _marks_connection(self) -> apsw.Connection:
+        connection = self._connect(writing=True)
+        try:
+            connection.pragma("synchronous", "off" if self._synchronous == "off" else "normal")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {MARKS_CHECKPOINT_PAGES}").fetchall()
+            connection.pragma("cache_size", -1024)
         except apsw.Error:
-            self.rollback()
+            connection.close(force=True)
             raise
+        return connection
 
     @guarded
     def put_about(self, name: str, value: str) -> None:
@@ -292,6 +318,8 @@ class SqliteStore(SqliteReader):
         self._closed = True
         with ours(self.path), ExitStack() as closing:
             closing.callback(self.connection.close)
+            if self._marks is not None:
+                closing.callback(self._marks.close)
             with suppress(Empty):
                 while True:
                     closing.callback(self._idle.get_nowait().connection.close)

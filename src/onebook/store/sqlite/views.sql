@@ -20,57 +20,70 @@ SELECT account, id AS client_order_id, instrument, strategy, status,
 FROM records WHERE kind = 'order' AND known_until IS NULL
 
 -- name: paper_trades_exact
--- Every round trip, open and ended, with exact text; id is the sequence of the fact that opened it.
+-- Every round trip, open and ended, with exact text, as book.round_trips() says it; id is the sequence of the fact that
+-- opened it. An open one's money is NULL until it ends; its unrealized_pnl is a number, made from the newest mark.
 CREATE VIEW paper_trades_exact AS
 WITH trips AS (
-    SELECT t.id, l.account, l.instrument AS symbol,
-        upper(json_extract(t.data, '$.direction')) AS direction,
-        json_extract(t.data, '$.entry_value') AS entry_value,
-        json_extract(t.data, '$.entry_quantity') AS entry_quantity,
-        json_extract(t.data, '$.exit_value') AS exit_value,
-        json_extract(t.data, '$.exit_quantity') AS exit_quantity,
+    SELECT t.id, l.account, l.instrument,
+        json_extract(t.data, '$.direction') AS direction,
         json_extract(t.data, '$.quantity') AS position_size,
+        json_extract(t.data, '$.entry_price') AS entry_price,
+        json_extract(t.data, '$.exit_price') AS exit_price,
         t.opened_ns, t.closed_ns,
         coalesce(json_extract(t.data, '$.close_reason'), '') AS close_reason,
         coalesce(json_extract(t.data, '$.signal_id'), '') AS signal_id,
-        json_extract(t.data, '$.gross') AS gross, json_extract(t.data, '$.fees') AS fees,
-        json_extract(t.data, '$.funding') AS funding, json_extract(t.data, '$.income') AS income,
-        NULL AS quantity, NULL AS cost
+        json_extract(t.data, '$.gross') AS gross,
+        json_extract(t.data, '$.fees') AS fees,
+        coalesce(json_extract(t.data, '$.funding'), '0') AS funding,
+        coalesce(json_extract(t.data, '$.income'), '0') AS income,
+        json_extract(t.data, '$.net') AS realized_pnl,
+        coalesce(json_extract(t.data, '$.contract_size'), '1') AS contract_size,
+        coalesce(json_extract(t.data, '$.inverse'), 0) AS inverse,
+        NULL AS held, NULL AS cost
     FROM closed_trips AS t JOIN ledgers AS l ON l.id = t.ledger
     WHERE t.known_until IS NULL
     UNION ALL
     SELECT json_extract(p.state, '$.trip[0]'), l.account, l.instrument,
-        upper(json_extract(p.state, '$.trip[2]')),
-        json_extract(p.state, '$.trip[5]'), json_extract(p.state, '$.trip[4]'),
-        json_extract(p.state, '$.trip[7]'), json_extract(p.state, '$.trip[6]'),
+        json_extract(p.state, '$.trip[2]'),
         json_extract(p.state, '$.trip[3]'),
-        json_extract(p.state, '$.trip[1]'), NULL, 'open',
-        coalesce(json_extract(p.state, '$.trip[12]'), ''),
-        NULL, NULL, NULL, NULL,
-        json_extract(p.state, '$.quantity'), json_extract(p.state, '$.cost_basis')
+        p.entry_price, p.exit_price,
+        json_extract(p.state, '$.trip[1]'), NULL,
+        'open',
+        json_extract(p.state, '$.trip[12]'),
+        NULL, NULL, NULL, NULL, NULL,
+        coalesce(json_extract(p.state, '$.trip[13]'), '1'),
+        coalesce(json_extract(p.state, '$.trip[14]'), 0),
+        abs(CAST(json_extract(p.state, '$.quantity') AS REAL))
+            - coalesce(CAST(json_extract(p.state, '$.unbased') AS REAL), 0),
+        coalesce(CAST(json_extract(p.state, '$.cost_basis') AS REAL), 0)
     FROM positions AS p JOIN ledgers AS l ON l.id = p.ledger AND l.kind = 'position'
     WHERE p.is_open = 1
+),
+named AS (
+    SELECT t.*, coalesce(json_extract(a.body, '$.names[#-1]'), t.instrument) AS symbol
+    FROM trips AS t
+    LEFT JOIN records AS a ON a.kind = 'alias' AND a.account = t.account AND a.id = t.instrument
+        AND a.known_until IS NULL
 )
-SELECT t.id, t.signal_id, t.symbol, t.direction,
-    CAST(t.entry_value AS REAL) / nullif(CAST(t.entry_quantity AS REAL), 0) AS entry_price,
-    t.position_size,
+SELECT t.id, t.signal_id, t.symbol, upper(t.direction) AS direction, t.entry_price, t.position_size,
     json_extract(s.body, '$.stop_loss') AS stop_loss,
     json_extract(s.body, '$.take_profit') AS take_profit,
     strftime('%Y-%m-%d %H:%M:%S', t.opened_ns / 1000000000, 'unixepoch') AS entry_time,
     strftime('%Y-%m-%d %H:%M:%S', t.closed_ns / 1000000000, 'unixepoch') AS exit_time,
-    CAST(t.exit_value AS REAL) / nullif(CAST(t.exit_quantity AS REAL), 0) AS exit_price,
+    t.exit_price,
     CASE t.close_reason WHEN '' THEN 'CLOSED' WHEN 'end_of_day' THEN 'EOD_CLOSE' ELSE upper(t.close_reason) END
         AS status,
-    t.gross, t.fees, t.funding, t.income,
-    CASE WHEN t.closed_ns IS NULL THEN NULL ELSE
-        CAST(t.gross AS REAL) - CAST(t.fees AS REAL) + CAST(t.funding AS REAL) + CAST(t.income AS REAL)
-    END AS realized_pnl,
-    CASE WHEN t.closed_ns IS NULL THEN
-        (CAST(k.price AS REAL) * CAST(t.quantity AS REAL))
-        - CASE t.direction WHEN 'SHORT' THEN - CAST(t.cost AS REAL) ELSE CAST(t.cost AS REAL) END
+    t.gross, t.fees, t.funding, t.income, t.realized_pnl,
+    CASE WHEN t.closed_ns IS NOT NULL THEN NULL
+        WHEN t.inverse THEN
+            (t.cost - t.held * CAST(t.contract_size AS REAL) / CAST(k.price AS REAL))
+            * CASE t.direction WHEN 'short' THEN -1 ELSE 1 END
+        ELSE
+            (t.held * CAST(t.contract_size AS REAL) * CAST(k.price AS REAL) - t.cost)
+            * CASE t.direction WHEN 'short' THEN -1 ELSE 1 END
     END AS unrealized_pnl,
-    k.price AS current_price, t.account
-FROM trips AS t
+    k.price AS current_price, t.account, t.contract_size, t.inverse
+FROM named AS t
 LEFT JOIN records AS s ON s.kind = 'signal' AND s.account = t.account AND s.id = t.signal_id
     AND s.known_until IS NULL AND t.signal_id <> ''
 LEFT JOIN marks AS k ON k.instrument = t.symbol
@@ -78,13 +91,21 @@ LEFT JOIN marks AS k ON k.instrument = t.symbol
 -- name: paper_trades
 -- The documented columns, for reading: numbers are REAL, times UTC.
 CREATE VIEW paper_trades AS
-SELECT id, nullif(signal_id, '') AS signal_id, symbol, direction, entry_price,
+SELECT id, nullif(signal_id, '') AS signal_id, symbol, direction,
+    CAST(entry_price AS REAL) AS entry_price,
     CAST(position_size AS REAL) AS position_size,
-    CAST(stop_loss AS REAL) AS stop_loss, CAST(take_profit AS REAL) AS take_profit,
-    entry_time, exit_time, exit_price, status, realized_pnl, unrealized_pnl,
+    CAST(stop_loss AS REAL) AS stop_loss,
+    CAST(take_profit AS REAL) AS take_profit,
+    entry_time, exit_time,
+    CAST(exit_price AS REAL) AS exit_price,
+    status,
+    CAST(realized_pnl AS REAL) AS realized_pnl,
+    unrealized_pnl,
     CAST(current_price AS REAL) AS current_price,
-    CASE WHEN stop_loss IS NULL THEN NULL
-        ELSE abs(entry_price - CAST(stop_loss AS REAL)) * CAST(position_size AS REAL) END AS risk_amount,
+    CASE WHEN stop_loss IS NULL OR inverse THEN NULL ELSE
+        abs(CAST(entry_price AS REAL) - CAST(stop_loss AS REAL))
+        * CAST(position_size AS REAL) * CAST(contract_size AS REAL)
+    END AS risk_amount,
     substr(entry_time, 1, 10) AS created_date
 FROM paper_trades_exact
 

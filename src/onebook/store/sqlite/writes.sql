@@ -28,10 +28,15 @@ WHERE ledger = ? AND occurred_ns = ? AND rank = ? AND tie = ? AND sequence = ? A
 
 -- name: positions
 -- Put the state of a position.
-INSERT OR REPLACE INTO positions (
+INSERT INTO positions (
     ledger, strategy, leg, is_open, is_unvalued, sequence, state,
-    last_ns, last_rank, last_tie, last_sequence, last_ordinal
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    last_ns, last_rank, last_tie, last_sequence, last_ordinal, entry_price, exit_price
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (ledger, strategy, leg) DO UPDATE SET
+    is_open = excluded.is_open, is_unvalued = excluded.is_unvalued, sequence = excluded.sequence,
+    state = excluded.state, last_ns = excluded.last_ns, last_rank = excluded.last_rank,
+    last_tie = excluded.last_tie, last_sequence = excluded.last_sequence, last_ordinal = excluded.last_ordinal,
+    entry_price = excluded.entry_price, exit_price = excluded.exit_price
 
 -- name: trips
 -- Add an ended round trip.

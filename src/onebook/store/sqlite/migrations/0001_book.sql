@@ -73,7 +73,8 @@ CREATE TABLE movements (
 ) STRICT, WITHOUT ROWID;
 
 -- name: positions
--- The state of every position at the head of the log, and of every cash ledger.
+-- The state of every position at the head of the log, and of every cash ledger; the prices, exact text for the
+-- views, are those of the open round trip.
 CREATE TABLE positions (
     ledger        INTEGER NOT NULL REFERENCES ledgers (id),
     strategy      TEXT NOT NULL,
@@ -87,6 +88,8 @@ CREATE TABLE positions (
     last_tie      TEXT NOT NULL,
     last_sequence INTEGER NOT NULL,
     last_ordinal  INTEGER NOT NULL,
+    entry_price   TEXT,
+    exit_price    TEXT,
     PRIMARY KEY (ledger, strategy, leg)
 ) STRICT, WITHOUT ROWID;
 
