@@ -139,7 +139,7 @@ class Core(Reading):
 
         Args:
             instrument: a symbol, or a pair such as ``EUR/USD`` for converting live figures.
-            price: above 0, in the quote currency.
+            price: 0 or more, in the quote currency.
             at: when it was so; None for now.
             source: who says so.
 
@@ -185,7 +185,7 @@ class Core(Reading):
         ]
 
     def unrealized(self) -> dict[str, Any]:
-        """Return the unrealized P&L of all open positions with a mark, by settlement currency, as of this tick."""
+        """Return the unrealized P&L of the live accounts' open positions with a mark, by settlement currency."""
         return self._marks.totals()
 
     def _exposures(self) -> tuple[int, dict[str, list[Exposure]]]:
@@ -194,6 +194,8 @@ class Core(Reading):
         with self._store.reading() as reader:
             lens = Lens(reader)
             for info, holdings in lens.all_holdings(is_open=True):
+                if lens.account(info.account).kind == "paper":
+                    continue
                 terms = lens.terms(info)
                 for holding in holdings.values():
                     quantity = based(holding)

@@ -81,7 +81,7 @@ def _counts(status: Any) -> Iterator[Finding]:
         yield Finding(
             level="problem",
             what=f"{others} differences wait for somebody",
-            help="onebook tail --types break_found --after 0",
+            help='Python lists them: onebook.open("…").breaks()',
         )
     if status.unvalued:
         yield Finding(

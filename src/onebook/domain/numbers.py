@@ -76,7 +76,9 @@ def plain(value: Decimal) -> str:
     text = str(value)
     if "E" in text:
         text = format(value, "f")
-    if text[-1] == "0" and "." in text:
+    if text[-1] != "0":
+        return text
+    if "." in text:
         text = text.rstrip("0")
         if text[-1] == ".":
             text = text[:-1]

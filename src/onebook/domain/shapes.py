@@ -273,7 +273,7 @@ def trip_data(trip: Trip) -> list[Any]:
         plain(trip.income),
         trip.signal_id,
     ]
-    if trip.inverse or trip.contract_size != ONE:
+    if trip.inverse or (trip.contract_size is not ONE and trip.contract_size != ONE):
         data += [plain(trip.contract_size), trip.inverse]
     return data
 

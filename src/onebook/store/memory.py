@@ -142,7 +142,7 @@ class MemoryStore(MemoryReader):
     @locked
     def query(self, sql: str, params: Sequence[Any] = ()) -> tuple[list[str], Iterator[Row]]:
         """Refuse: there is no SQL here."""
-        asked = f"{sql:.40!r} with {len(params)} values"
+        asked = f"{sql[:40]!r} with {len(params)} values"
         msg = f"{self.url}: a book in memory answers no SQL; keep it in a file to ask {asked}"
         raise StoreError(msg, url=self.url)
 

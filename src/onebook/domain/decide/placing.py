@@ -93,24 +93,24 @@ def position_events(decision: Decision, change: Change, cause: str, account: str
     """
     after = change.after
     extra: dict[str, Any] = {"cause": cause}
-    ended = {}
-    if change.closed:
-        ended = {"ended": ended_trip_data(change.closed[-1], decision.occurred_ns)}
     if change.dust:
         extra["dust"] = plain(change.dust)
     if change.excess:
         extra["excess"] = plain(change.excess)
     strategy = None if after.strategy == decision.strategy else after.strategy
+    ended = extra
+    if change.closed:
+        ended = extra | {"ended": ended_trip_data(change.closed[-1], decision.occurred_ns)}
     if change.closed and after.quantity:
         between = after.copy()
         between.quantity = between.cost = between.unbased = ZERO
         if after.trip is not None:
             between.gross, between.fees = after.trip.gross, after.trip.fees
         between.trip, between.opened_ns = None, None
-        decision.events.append(EventDraft("position_closed", holding_data(between) | extra | ended, strategy, account))
-        ended = {}
-    kind = "position_closed" if ended else "position_updated"
-    decision.events.append(EventDraft(kind, holding_data(after) | extra | ended, strategy, account))
+        decision.events.append(EventDraft("position_closed", holding_data(between) | ended, strategy, account))
+        ended = extra
+    kind = "position_updated" if ended is extra else "position_closed"
+    decision.events.append(EventDraft(kind, holding_data(after) | ended, strategy, account))
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 import apsw
 
-from onebook.errors import SchemaTooNew, StoreBusy, StoreClosed, StoreError
+from onebook.errors import InputError, SchemaTooNew, StoreBusy, StoreClosed, StoreError
 from onebook.store.port import TABLES, Batch, Row
 from onebook.store.sql import statements
 from onebook.store.sqlite.errors import ours, translated
@@ -210,12 +210,14 @@ class SqliteStore(SqliteReader):
 
     def rollback(self) -> None:
         """Forget what was written since begin."""
-        if not self._closed and self.connection.in_transaction:
-            try:
+        if self._closed:
+            return
+        try:
+            if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
-            except apsw.Error:
-                # SQLite has rolled back by itself, or the connection is beyond it: begin() will tell.
-                return
+        except apsw.Error:
+            # SQLite has rolled back by itself, or the connection is beyond it: begin() will tell.
+            return
 
     @guarded
     def put_marks(self, marks: Iterable[Row], samples: Iterable[Row], *, wait: bool = False) -> None:
@@ -306,6 +308,14 @@ class SqliteStore(SqliteReader):
                 cursor = connection.cursor()
                 cursor.exec_trace = _columns_into(names)
                 cursor.execute(sql, params)
+            except (apsw.SQLError, apsw.BindingsError, TypeError) as problem:
+                connection.close()
+                msg = f"sql: {problem}; the tables and views are those of docs/reference/sql.md"
+                raise InputError(msg, field="sql", value=sql) from None
+            except apsw.ReadOnlyError:
+                connection.close()
+                msg = "sql: only reads; facts go in with book.record, and wrong ones are put right with book.correct"
+                raise InputError(msg, field="sql", value=sql) from None
             except apsw.Error:
                 connection.close()
                 raise
