@@ -98,7 +98,8 @@ class Committer:
         """Return the outcomes of a request once they are durable.
 
         Raises:
-            StoreError: nothing of the request was written.
+            StoreError: the store failed. What earlier transactions of this request wrote is durable (``handled``
+                counts it); nothing of the last one is there. Trying again is safe for facts with an identity.
         """
         self._lead(request)
         if request.failed is not None:
@@ -113,7 +114,7 @@ class Committer:
                 self._transaction()
         finally:
             if own.leads:
-                self._leave()
+                self._leave(own)
 
     def _enter(self, own: Request) -> None:
         """Return as the one who leads, or answered."""
@@ -124,11 +125,19 @@ class Committer:
                 return
             own.gate = threading.Lock()
             own.gate.acquire()
-        own.gate.acquire()
+        try:
+            own.gate.acquire()
+        except BaseException:  # an interrupt: what was taken along already is committed all the same
+            self._leave(own)
+            raise
 
-    def _leave(self) -> None:
-        """Hand the lead to the first who waits, if anybody does."""
+    def _leave(self, own: Request) -> None:
+        """Go, answered or not; who leads hands the lead to the first who waits, if anybody does."""
         with self._door:
+            if own in self._waiting:
+                self._waiting.remove(own)
+            if own.gate is not None and not own.leads:
+                return
             if not self._waiting:
                 self._led = False
                 return
@@ -151,7 +160,8 @@ class Committer:
                 finished = self._run(request, started)
                 if finished:
                     with self._door:
-                        self._waiting.popleft()
+                        if self._waiting and self._waiting[0] is request:
+                            self._waiting.popleft()
                 if not finished or perf_counter() - started > HOLD_SECONDS:
                     break
             self.state.flush()
@@ -166,17 +176,20 @@ class Committer:
         self._after(self.state.head[0])
 
     def _failed(self, taken: list[Request], problem: BaseException) -> None:
-        self._store.rollback()
-        self.state.forget()
-        with self._door:
-            if not taken and self._waiting:
-                taken = [self._waiting[0]]
+        """Undo the transaction and tell everyone in it; nobody is left waiting, whatever else goes wrong."""
+        try:
+            self.state.forget()
+            self._store.rollback()
+        finally:
+            with self._door:
+                if not taken and self._waiting:
+                    taken = [self._waiting[0]]
+                for request in taken:
+                    if request in self._waiting:
+                        self._waiting.remove(request)
             for request in taken:
-                if request in self._waiting:
-                    self._waiting.remove(request)
-        for request in taken:
-            request.failed = problem
-            self._answer(request)
+                request.failed = problem
+                self._answer(request)
         if not isinstance(problem, Exception):
             raise problem
 
@@ -237,7 +250,7 @@ class Committer:
                 self._waiting.remove(turn)
             yield
         finally:
-            self._leave()
+            self._leave(turn)
 
 
 def _ids(commands: Sequence[Command]) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from typing import Any
 from onebook.domain.ended_trips import closed_trip_data, closed_trip_from
 from onebook.domain.holdings import ClosedTrip, Holding, Trip
 from onebook.domain.movements import Movement, Order
-from onebook.domain.numbers import ONE, plain, quotient
+from onebook.domain.numbers import plain
 from onebook.domain.shapes import (
     holding_data,
     holding_from,
@@ -102,13 +102,13 @@ def _open_prices(trip: Trip | None) -> tuple[str | None, str | None]:
     """Return what an open round trip's entries and exits cost per unit, for SQL, which cannot divide exactly."""
     if trip is None:
         return None, None
-    if trip.inverse or trip.contract_size is not ONE:
-        entry, left = entry_price(trip), exit_price(trip)
-        return None if entry is None else plain(entry), None if left is None else plain(left)
-    return (
-        plain(quotient(trip.entry_value, trip.entry_quantity)) if trip.entry_quantity else None,
-        plain(quotient(trip.exit_value, trip.exit_quantity)) if trip.exit_quantity else None,
-    )
+    if trip.entry_text is None:
+        entry = entry_price(trip)
+        trip.entry_text = None if entry is None else plain(entry)
+    if trip.exit_text is None and trip.exit_quantity:
+        left = exit_price(trip)
+        trip.exit_text = None if left is None else plain(left)
+    return trip.entry_text, trip.exit_text
 
 
 def holding_of(row: Row) -> Holding:

@@ -62,8 +62,8 @@ class StateReads:
 
     def forget(self) -> None:
         """Drop every cache and unwritten row: after a rollback, or when others wrote much."""
-        self.batch.clear()
         self.head = (-1, b"")
+        self.batch.clear()
         self._ledger_ids: dict[tuple[str, str, str], int] | None = None
         self._next_ledger = 1
         self._unsaved: dict[int, tuple[Any, ...]] = {}

@@ -30,7 +30,8 @@ class Trip:
     """The round trip a position is in: from flat until flat again.
 
     Money in the settlement currency; ``gross`` to ``income`` are the position's totals when it began, so
-    that a trip's own figures are differences. ``contract_size`` and ``inverse`` are the instrument's.
+    that a trip's own figures are differences. ``contract_size`` and ``inverse`` are the instrument's. The two texts
+    are what its prices read as, where somebody asked since its entries or its exits last changed.
     """
 
     id: int
@@ -48,6 +49,8 @@ class Trip:
     signal_id: str = ""
     contract_size: Decimal = ONE
     inverse: bool = False
+    entry_text: str | None = field(default=None, compare=False)
+    exit_text: str | None = field(default=None, compare=False)
 
     def copy(self) -> "Trip":
         """Return another one with the same figures."""
@@ -67,6 +70,8 @@ class Trip:
             self.signal_id,
             self.contract_size,
             self.inverse,
+            self.entry_text,
+            self.exit_text,
         )
 
 

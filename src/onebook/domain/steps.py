@@ -100,6 +100,7 @@ def increase(terms: Terms, after: Holding, movement: Movement, quantity: Decimal
     after.fees = add(after.fees, fee)
     trip.entry_quantity = add(trip.entry_quantity, size)
     trip.entry_value = add(trip.entry_value, value)
+    trip.entry_text = None
     held = absolute(after.quantity)
     trip.largest = max(trip.largest, held)
     after.trip = trip
@@ -131,6 +132,7 @@ def reduce(terms: Terms, change: Change, movement: Movement, quantity: Decimal, 
     trip = trip.copy()
     trip.exit_quantity = add(trip.exit_quantity, closing)
     trip.exit_value = add(trip.exit_value, value)
+    trip.exit_text = None
     after.trip = trip
     if not after.quantity:
         close(change, movement)
@@ -195,4 +197,5 @@ def take_out(after: Holding, quantity: Decimal, cost: Decimal, unbased: Decimal)
         trip = after.trip.copy()
         trip.exit_quantity = add(trip.exit_quantity, quantity)
         trip.exit_value = add(trip.exit_value, cost)
+        trip.exit_text = None
         after.trip = trip

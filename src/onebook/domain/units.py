@@ -29,6 +29,7 @@ def fold_split(terms: Terms, holdings: Mapping[Key, Holding], movement: Movement
             trip = before.trip.copy()
             for name in ("largest", "entry_quantity", "exit_quantity"):
                 setattr(trip, name, share(getattr(trip, name), top, low))
+            trip.entry_text = trip.exit_text = None
             after.trip = trip
         total = add(total, after.quantity)
         changes.append(Change(before, after))
