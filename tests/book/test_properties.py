@@ -7,6 +7,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 from typing import Any
 
+import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 from tests.book.histories import (
@@ -430,3 +431,14 @@ def test_a_quotient_just_beyond_a_half_is_none() -> None:
         assert quotient(dividend.copy_negate(), Decimal(10) ** 229) == -steps * last
     for value, steps in (("0.5", 0), ("1.5", 2), ("2.5", 2), ("-2.5", -2), ("-3.5", -4)):
         assert quotient(Decimal(value), Decimal(10) ** 18) == steps * last
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("-0", "0"), ("-0.00", "0"), ("0E-18", "0"), ("100", "100"), ("1E+3", "1000"), ("0.10", "0.1"), ("-1.50E-7",
+     "-0.00000015"), ("10.0", "10"), ("-0.5", "-0.5")],
+)  # fmt: skip
+def test_numbers_read_plainly(value: str, text: str) -> None:
+    from onebook.domain.numbers import plain
+
+    assert plain(Decimal(value)) == text

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 
 import onebook
-from onebook import CorporateAction, Fill, Instrument, OpeningBalance, Signal
+from onebook import CorporateAction, Fill, Instrument, OpeningBalance, Reassign, Signal, Transfer
 from onebook.domain.numbers import plain
 from onebook.errors import BookError
 from onebook.testing import FakeClock, facts
@@ -113,6 +113,18 @@ def test_units_without_a_cost_gain_nothing(book: onebook.Book) -> None:
     assert held.unrealized_pnl == 10
     assert row["unrealized_pnl"] == pytest.approx(10.0)
     compare(book)
+
+
+def test_units_that_leave_without_a_trade_count_as_exits_at_cost(book: onebook.Book) -> None:
+    book.record(Fill(instrument="BTC/USDT", side="buy", quantity=9, price=100, strategy="a"))
+    book.record(Fill(instrument="BTC/USDT", side="sell", quantity=1, price=130, strategy="a"))
+    compare(book)
+    book.record(Reassign(instrument="BTC/USDT", quantity=2, from_strategy="a", to_strategy="b"))
+    compare(book)
+    book.record(Transfer(asset="BTC", amount=3, instrument="BTC/USDT", strategy="a", from_account="main"))
+    compare(book)
+    prices = {row["exit_price"] for row in rows(book, "paper_trades_exact")}
+    assert prices == {"105", None}
 
 
 def test_a_new_contract_size_is_shown(book: onebook.Book) -> None:

@@ -150,10 +150,10 @@ class Core(Reading):
         if self._closed:
             raise StoreClosed(CLOSED)
         value = number("price", price)
-        if value < 0:
+        if value.is_signed():
             msg = f"price: {value} is below 0"
             raise InputError(msg, field="price", value=price)
-        moment = moment_ns("at", at)
+        moment = None if at is None else moment_ns("at", at)
         name = instrument if type(instrument) is str and instrument else required("instrument", instrument)
         self._marks.put(name, value, self._clock() if moment is None else moment, source)
 

@@ -49,6 +49,16 @@ class LiveMark:
     cut: bool = False
     minute_ends: int = 0
 
+    def move(self, price: Decimal, at: int, source: str) -> None:
+        """Take the next price."""
+        self.price, self.at, self.source = price, at, source
+        if self.cut:
+            self.cut, self.since, self.high, self.low = False, at, price, price
+        elif price > self.high:
+            self.high = price
+        elif price < self.low:
+            self.low = price
+
     def extremes(self, since: int) -> tuple[Decimal, Decimal] | None:
         """Return the highest and lowest mark of the stretches that began at or after a moment."""
         seen = [(high, low) for begun, high, low in self.past if begun >= since]
@@ -123,16 +133,14 @@ class Marks:
                 old = mark.price
                 if at >= mark.minute_ends > 0:
                     self._keep_minute(instrument, mark)
-                mark.price, mark.at, mark.source = price, at, source
-                if mark.cut:
-                    mark.cut, mark.since, mark.high, mark.low = False, at, price, price
-                elif price > mark.high:
-                    mark.high = price
-                elif price < mark.low:
-                    mark.low = price
+                mark.move(price, at, source)
             if self._loaded_at == self.head:
                 for exposure in self._exposures.get(instrument, ()):
-                    self._move(exposure, old, price)
+                    if old is None or exposure.inverse:
+                        self._move(exposure, old, price)
+                    else:
+                        moved = multiply(exposure.units, subtract(price, old))
+                        self._totals[exposure.currency] = add(self._totals[exposure.currency], moved)
             if at >= mark.minute_ends:
                 mark.minute_ends = (at // times.MINUTE + 1) * times.MINUTE
             if instrument not in self._pending:
@@ -142,13 +150,8 @@ class Marks:
 
     def _move(self, exposure: Exposure, old: Decimal | None, price: Decimal) -> None:
         total = self._totals.get(exposure.currency, ZERO)
-        if old is None:
-            total = add(total, exposure.unrealized(price))
-        elif exposure.inverse:
-            total = add(total, subtract(exposure.unrealized(price), exposure.unrealized(old)))
-        else:
-            total = add(total, multiply(exposure.units, subtract(price, old)))
-        self._totals[exposure.currency] = total
+        before = ZERO if old is None else exposure.unrealized(old)
+        self._totals[exposure.currency] = add(total, subtract(exposure.unrealized(price), before))
 
     def _load_positions(self) -> None:
         """Read the open positions again and add up what they are worth, when the log has grown since."""
@@ -168,8 +171,9 @@ class Marks:
         """Return the unrealized P&L of all open positions that have a mark, by settlement currency."""
         with self._lock:
             self._look()
-            self._load_positions()
-            return dict(self._totals)
+            if self._loaded_at != self.head:
+                self._load_positions()
+            return self._totals.copy()
 
     # ---- sharing ----
 
@@ -278,7 +282,7 @@ class Marks:
     def _look(self) -> None:
         """Take newer marks and positions of other processes, when the last look is a second ago."""
         now = self._clock()
-        if self._fetched and abs(now - self._fetched) < FETCH_EVERY:
+        if -FETCH_EVERY < now - self._fetched < FETCH_EVERY:
             return
         self._fetched = now
         with self._store.reading() as reader:

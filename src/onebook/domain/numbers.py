@@ -143,6 +143,9 @@ def _parse(field: str, text: str) -> Decimal:
 
 
 def _within_limits(field: str, value: Decimal) -> Decimal:
+    text = str(value)
+    if len(text) <= PLACES and "E" not in text and "N" not in text and "I" not in text:
+        return value or ZERO  # written out in so few characters it is within both limits
     exponent = value.as_tuple().exponent
     if isinstance(exponent, str):
         msg = f"{field}: {value} is not a number that can be booked"
