@@ -1,6 +1,5 @@
 """Taking decisions over: the entry they append, and the rows that read models gain or close."""
 
-from typing import Any
 
 from onebook.book import rows
 from onebook.book.state import StateReads
@@ -10,12 +9,10 @@ from onebook.domain.holdings import Holding, Key
 from onebook.domain.movements import FIRST
 from onebook.domain.numbers import ZERO, add, plain
 from onebook.domain.positions import fold
-from onebook.domain.shapes import holding_data
 from onebook.domain.state import CashLedger, DayDelta, DayKey, Decision, Ledger, Record, Stamp
-from onebook.store.codec import RULES, VERSIONS, EntryBody, EventBody, Raw, chained, encode, encode_text
+from onebook.store.codec import RULES, VERSIONS, EntryBody, EventBody, chained, encode, encode_text
 
 MAX_CACHED_DAYS = 20_000
-_POSITION_EVENTS = frozenset({"position_updated", "position_closed"})
 
 
 class BookState(StateReads):
@@ -31,33 +28,17 @@ class BookState(StateReads):
             stamp: the entry's place.
             logged: the entry is in the log already; only what it changes is taken over.
         """
-        states: dict[tuple[str, str, str, str], str] = {}
-        events = []
-        for draft in decision.events:
-            data = draft.data
-            kind = draft.type
-            if kind in _POSITION_EVENTS:
-                text = encode(data)
-                data_now: Any = Raw(text)
-                place = (
-                    draft.account if draft.account is not None else decision.account,
-                    draft.instrument if draft.instrument is not None else "",
-                    draft.strategy if draft.strategy is not None else decision.strategy,
-                    data.get("leg", ""),
-                )
-                states[place] = text.decode()
-            else:
-                data_now = data
-            events.append(
-                EventBody(
-                    kind,
-                    data_now,
-                    VERSIONS.get(kind, 1),
-                    draft.account,
-                    draft.instrument,
-                    draft.strategy,
-                )
+        events = [
+            EventBody(
+                draft.type,
+                draft.data,
+                VERSIONS.get(draft.type, 1),
+                draft.account,
+                draft.instrument,
+                draft.strategy,
             )
+            for draft in decision.events
+        ]
         body = encode(
             EntryBody(
                 stamp.recorded_ns,
@@ -75,14 +56,14 @@ class BookState(StateReads):
         if not logged:
             self.batch.entries.append((stamp.sequence, body.decode(), digest))
         self.head = (stamp.sequence, digest)
-        self._take_over(decision, stamp, states)
+        self._take_over(decision, stamp)
         return body
 
-    def _take_over(self, decision: Decision, stamp: Stamp, states: dict[tuple[str, str, str, str], str]) -> None:
+    def _take_over(self, decision: Decision, stamp: Stamp) -> None:
         sequence = stamp.sequence
         self._take_identities(decision, sequence)
         for ledger, holding in decision.holdings:
-            self._take_holding(decision, ledger, holding, states)
+            self._take_holding(ledger, holding)
         for number, (last, shared, point, since) in decision.progress.items():
             ledger = self._ledger_of(number, decision)
             ledger.last, ledger.shared, ledger.point, ledger.since_point = last, shared, point, since
@@ -125,13 +106,9 @@ class BookState(StateReads):
             self.batch.identities.append((self._scope(scope), key, *place))
             self._identities.setdefault((scope, key), []).append(place)
 
-    def _take_holding(
-        self, decision: Decision, ledger: Ledger, holding: Holding, states: dict[tuple[str, str, str, str], str]
-    ) -> None:
+    def _take_holding(self, ledger: Ledger, holding: Holding) -> None:
         ledger.holdings[holding.key] = holding
-        own = ledger is decision.ledger or ledger.name == decision.instrument
-        text = states.get((ledger.account, "" if own else ledger.name, holding.strategy, holding.leg))
-        self._dirty[ledger.id, holding.strategy, holding.leg] = (holding, text)
+        self._dirty[ledger.id, holding.strategy, holding.leg] = holding
         if self._unsaved:
             self._save_ledger(ledger.id)
 
@@ -243,9 +220,8 @@ class BookState(StateReads):
         """Write all rows so far, inside the transaction."""
         batch = self.batch
         if self._dirty:
-            for (number, _, _), (holding, text) in self._dirty.items():
-                state = encode_text(holding_data(holding)) if text is None else text
-                batch.positions.append(rows.position_row(number, holding, state))
+            for (number, _, _), holding in self._dirty.items():
+                batch.positions.append(rows.position_row(number, holding))
             self._dirty.clear()
         if self._dirty_days:
             for key in self._dirty_days:

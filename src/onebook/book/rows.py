@@ -81,8 +81,8 @@ def movement_from(row: Row) -> Movement:
     return movement if data is None else movement_extra(movement, decode(data))
 
 
-def position_row(ledger: int, holding: Holding, state: str) -> Row:
-    """Return a position as a row; ``state`` is its JSON."""
+def position_row(ledger: int, holding: Holding) -> Row:
+    """Return a position as a row."""
     open_now = bool(holding.quantity)
     waiting = bool(holding.unvalued or holding.realized_missing or holding.opening_missing or holding.transfers_missing)
     return (
@@ -92,7 +92,7 @@ def position_row(ledger: int, holding: Holding, state: str) -> Row:
         int(open_now),
         int(waiting),
         holding.sequence,
-        state,
+        encode_text(holding_data(holding)),
         *holding.last,
         *_open_prices(holding.trip),
     )

@@ -13,11 +13,7 @@ from onebook.store.codec import EventBody
 
 Data = dict[str, Any]
 
-_INTERNAL = frozenset(
-    {"cash", "other_cash", "foreign", "adjusted", "unbased", "opening", "transfers", "trip", "receivables", "transit"}
-    | {"realized_base", "realized_missing", "opening_base", "opening_missing"}
-    | {"transfers_base", "transfers_missing", "opened_ns", "updated_ns", "ended"}
-)
+_INTERNAL = frozenset({"unbased", "opened_ns", "updated_ns", "contract", "ended"})
 _ZEROES = ("quantity", "cost_basis", "realized_pnl_gross", "fees", "fees_in_base", "funding", "income")
 
 
@@ -37,10 +33,12 @@ def shown_data(event: EventBody, event_id: str, account: str, instrument: str, o
             data["occurred_at"] = times.to_text(data.pop("occurred_ns"))
         return data
     if event.type == "position_updated":
-        return _position(event.data)
+        return _position(event.data, event_id, occurred_ns)
     if event.type == "position_closed":
         ended = event.data.get("ended")
-        return _position(event.data) | {"round_trip": None if ended is None else _round_trip(ended, occurred_ns)}
+        return _position(event.data, event_id, occurred_ns) | {
+            "round_trip": None if ended is None else _round_trip(ended, occurred_ns)
+        }
     return {name: value for name, value in event.data.items() if name != "own_time" and not _is_kind(name, value)}
 
 
@@ -59,17 +57,19 @@ def _trade_id(data: Data, event_id: str, account: str, instrument: str) -> str:
     return identity_text("event", event_id)
 
 
-def _position(kept: Data) -> Data:
+def _position(kept: Data, event_id: str, occurred_ns: int) -> Data:
     """Return a position as :class:`onebook.Position` has it, without its mark and what the envelope says."""
     data: Data = {"leg": kept.get("leg", "")}
     for name in _ZEROES:
         data[name] = kept.get(name, "0")
     data["average_price"] = _average_price(kept)
     data["realized_pnl"] = _realized(data)
-    data["opened_at"], data["updated_at"] = _time(kept.get("opened_ns")), _time(kept.get("updated_ns"))
+    data["opened_at"], data["updated_at"] = _time(kept.get("opened_ns")), _time(kept.get("updated_ns", occurred_ns))
     data["highest"], data["lowest"] = kept.get("highest"), kept.get("lowest")
     data["unvalued"] = kept.get("unvalued", {})
     data["flags"] = list(flag_names(kept["flags"])) if "flags" in kept else []
+    data["cause"] = kept.get("cause", "fill")
+    data["sequence"] = int(event_id.partition(".")[0])
     for name, value in kept.items():
         if name not in _INTERNAL and name not in data:
             data[name] = value
@@ -83,12 +83,11 @@ def _time(ns: int | None) -> str | None:
 
 def _average_price(kept: Data) -> str | None:
     """Return what the units with a known cost cost each; None for a flat position."""
-    trip = kept.get("trip")
-    if trip is None:
+    if "quantity" not in kept:
         return None
-    size, inverse = (Decimal(trip[13]), trip[14]) if len(trip) > 13 else (ONE, False)
+    size, inverse = kept.get("contract", (ONE, False))
     quantity = subtract(absolute(Decimal(kept.get("quantity", 0))), Decimal(kept.get("unbased", 0)))
-    price = unit_price(quantity, Decimal(kept.get("cost_basis", 0)), size, inverse=inverse)
+    price = unit_price(quantity, Decimal(kept.get("cost_basis", 0)), Decimal(size), inverse=inverse)
     return None if price is None else plain(price)
 
 

@@ -38,7 +38,6 @@ PAGE = 512
 MAX_CACHED_DAYS = 20_000
 _FAR = 2**62
 _KINDS = {"trade_executed": "fill", "trade_corrected": "fill", "trade_busted": "fill"}
-_POSITION_EVENTS = frozenset({"position_updated", "position_closed"})
 _DEFINING = frozenset(
     {"instrument_defined", "account_defined", "settings_defined", "corporate_action_applied", "book_restored"}
 )
@@ -74,7 +73,7 @@ class StateReads:
         self._asked: dict[tuple[str, str], list[tuple[int, int]]] = {}
         self._records: dict[tuple[str, str, str], Record] = {}
         self._record_rows: dict[tuple[str, str, str], list[Any]] = {}
-        self._dirty: dict[tuple[int, str, str], tuple[Holding, str | None]] = {}
+        self._dirty: dict[tuple[int, str, str], Holding] = {}
         self._days: dict[DayKey, DayDelta] = {}
         self._dirty_days: set[DayKey] = set()
         self._forget_definitions()

@@ -150,18 +150,18 @@ _HOLDING_NUMBERS = {
     "transfers_missing": "transfers_missing",
 }
 
-_RARE_NUMBERS = tuple(
-    (name, shown)
+_RARE_FIGURES = ("unbased", "fees_in_base", "funding", "income")
+_FOLD_ONLY = tuple(
+    name
     for name, shown in _HOLDING_NUMBERS.items()
-    if name not in {"quantity", "cost", "gross", "fees", "cash"}
+    if name not in {"quantity", "cost", "gross", "fees", "cash", *_RARE_FIGURES}
 )
+_rare_figures = attrgetter(*_RARE_FIGURES)
+_fold_only = attrgetter(*_FOLD_ONLY)
 
 
-_rare_numbers = attrgetter(*(name for name, _ in _RARE_NUMBERS))
-
-
-def holding_data(holding: Holding) -> Data:  # noqa: C901,PLR0912  one line a figure, written out for speed
-    """Return a position's state; ``strategy`` stands in the envelope, the order in its row."""
+def _figures(holding: Holding) -> Data:
+    """Return what everybody asks of a position; what is 0 or empty is left out."""
     data: Data = {}
     if holding.quantity:
         data["quantity"] = plain(holding.quantity)
@@ -171,13 +171,9 @@ def holding_data(holding: Holding) -> Data:  # noqa: C901,PLR0912  one line a fi
         data["realized_pnl_gross"] = plain(holding.gross)
     if holding.fees:
         data["fees"] = plain(holding.fees)
-    if holding.cash:
-        data["cash"] = plain(holding.cash)
-    rare = _rare_numbers(holding)
+    rare = _rare_figures(holding)
     if any(rare):
-        for (_, shown), value in zip(_RARE_NUMBERS, rare, strict=True):
-            if value:
-                data[shown] = plain(value)
+        data |= {name: plain(value) for name, value in zip(_RARE_FIGURES, rare, strict=True) if value}
     if holding.leg:
         data["leg"] = holding.leg
     if holding.highest is not None:
@@ -186,14 +182,40 @@ def holding_data(holding: Holding) -> Data:  # noqa: C901,PLR0912  one line a fi
         data["lowest"] = plain(holding.lowest)
     if holding.opened_ns is not None:
         data["opened_ns"] = holding.opened_ns
-    data["updated_ns"] = holding.updated_ns
-    data["sequence"] = holding.sequence
     if holding.flags:
         data["flags"] = holding.flags
-    if holding.trip is not None:
-        data["trip"] = trip_data(holding.trip)
     if holding.unvalued:
         data["unvalued"] = {currency: plain(amount) for currency, amount in holding.unvalued.items()}
+    return data
+
+
+def position_data(holding: Holding, occurred_ns: int) -> Data:
+    """Return what an event tells of a position, without what only the next fold needs.
+
+    ``updated_ns`` stands there where it is not the entry's own time, ``contract`` (size, inverse) for an open
+    position in one whose size is not 1 or that is inverse.
+    """
+    data = _figures(holding)
+    if holding.updated_ns != occurred_ns:
+        data["updated_ns"] = holding.updated_ns
+    trip = holding.trip
+    if trip is not None and (trip.inverse or (trip.contract_size is not ONE and trip.contract_size != ONE)):
+        data["contract"] = [plain(trip.contract_size), trip.inverse]
+    return data
+
+
+def holding_data(holding: Holding) -> Data:
+    """Return a position's whole state; ``strategy`` and the order stand in its row."""
+    data = _figures(holding)
+    if holding.cash:
+        data["cash"] = plain(holding.cash)
+    rare = _fold_only(holding)
+    if any(rare):
+        data |= {name: plain(value) for name, value in zip(_FOLD_ONLY, rare, strict=True) if value}
+    data["updated_ns"] = holding.updated_ns
+    data["sequence"] = holding.sequence
+    if holding.trip is not None:
+        data["trip"] = trip_data(holding.trip)
     if holding.other_cash:
         data["other_cash"] = {currency: plain(amount) for currency, amount in holding.other_cash.items()}
     if holding.transit:

@@ -53,8 +53,6 @@ _plain = msgspec.json.Decoder()
 encode = _encoder.encode
 """Plain data as JSON bytes."""
 
-Raw = msgspec.Raw
-
 
 def decode(text: str | bytes) -> Any:
     """Return JSON as plain data."""

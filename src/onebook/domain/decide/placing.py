@@ -19,7 +19,7 @@ from onebook.domain.movements import FIRST, SHARED, Movement, Order
 from onebook.domain.numbers import ZERO, negate, plain
 from onebook.domain.positions import fold
 from onebook.domain.rates import valuation
-from onebook.domain.shapes import holding_data
+from onebook.domain.shapes import position_data
 from onebook.domain.state import (
     POINT_EVERY,
     DayDelta,
@@ -92,7 +92,7 @@ def position_events(decision: Decision, change: Change, cause: str, account: str
     ``account`` is whose it is where that is not the entry's own, as at the far end of a transfer.
     """
     after = change.after
-    extra: dict[str, Any] = {"cause": cause}
+    extra: dict[str, Any] = {} if cause == "fill" else {"cause": cause}
     if change.dust:
         extra["dust"] = plain(change.dust)
     if change.excess:
@@ -107,10 +107,11 @@ def position_events(decision: Decision, change: Change, cause: str, account: str
         if after.trip is not None:
             between.gross, between.fees = after.trip.gross, after.trip.fees
         between.trip, between.opened_ns = None, None
-        decision.events.append(EventDraft("position_closed", holding_data(between) | ended, strategy, account))
+        told = position_data(between, decision.occurred_ns)
+        decision.events.append(EventDraft("position_closed", told | ended, strategy, account))
         ended = extra
     kind = "position_updated" if ended is extra else "position_closed"
-    decision.events.append(EventDraft(kind, holding_data(after) | ended, strategy, account))
+    decision.events.append(EventDraft(kind, position_data(after, decision.occurred_ns) | ended, strategy, account))
 
 
 @dataclass(slots=True)
@@ -330,7 +331,9 @@ class Refold:
 
     def _position_event(self, plan: _Plan, change: Change, cause: str) -> None:
         decision, after = self._decision, change.after
-        kind, data = "position_updated", holding_data(after) | {"cause": cause}
+        kind, data = "position_updated", position_data(after, decision.occurred_ns)
+        if cause != "fill":
+            data["cause"] = cause
         if change.before.quantity and not after.quantity:
             kind = "position_closed"
             trips = [trip for trip in plan.new_trips if (trip.strategy, trip.leg) == after.key]
