@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
+from shutil import get_terminal_size
 from typing import Any
 
 from onebook.cli.session import Session
@@ -123,37 +124,63 @@ def shortened(value: Decimal) -> str:
 
 def table(rows: Sequence[Any], shown: Sequence[Column]) -> None:
     """Print rows under headings, as wide as the terminal allows."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(highlight=False, emoji=False)
-    width = console.width if console.is_terminal else WIDE
-    console.width = width
+    width = get_terminal_size().columns if sys.stdout.isatty() else WIDE
     texts = {column: [cell(getattr(row, column.name)) for row in rows] for column in shown}
     said = [column for column in shown if not column.rank or not _EMPTY.issuperset(texts[column])]
     kept = _fitting(said, texts, width)
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in kept:
-        numeric = any(isinstance(getattr(row, column.name), Decimal | int) for row in rows)
-        drawn.add_column(column.title, justify="right" if numeric else "left", overflow="fold")
-    for number in range(len(rows)):
-        drawn.add_row(*(Text(texts[column][number]) for column in kept))
-    console.print(drawn)
+    needed = {column: _needs(column, texts[column]) for column in kept}
+    right = {column for column in kept if any(isinstance(getattr(row, column.name), Decimal | int) for row in rows)}
+    if sum(needed.values()) + _GAP * (len(kept) - 1) > width:
+        _folded(kept, texts, right, width)
+    else:
+        _straight(kept, texts, right, needed)
     left_out = [column.title.lower() for column in said if column not in kept]
     if left_out:
         sys.stderr.write(f"not shown here: {', '.join(left_out)}; widen the terminal or use --json\n")
 
 
-def _fitting(shown: list[Column], texts: dict[Column, list[str]], width: int) -> list[Column]:
+def _straight(
+    kept: list[Column], texts: dict[Column, list[str]], right: set[Column], needed: dict[Column, int]
+) -> None:
+    """Print rows that fit, one line each: many of them, quickly."""
     from rich.cells import cell_len
 
-    def needs(column: Column) -> int:
-        return max(len(column.title), *map(cell_len, texts[column])) + _GAP
+    def padded(column: Column, text: str) -> str:
+        space = " " * (needed[column] - cell_len(text))
+        return space + text if column in right else text + space
 
+    gap = " " * _GAP
+    lines = [gap.join(padded(column, column.title) for column in kept)]
+    lines.append("─" * (sum(needed.values()) + _GAP * (len(kept) - 1)))
+    lines += [gap.join(map(padded, kept, row)) for row in zip(*(texts[column] for column in kept), strict=True)]
+    print("\n".join(line.rstrip() for line in lines))
+
+
+def _folded(kept: list[Column], texts: dict[Column, list[str]], right: set[Column], width: int) -> None:
+    """Print rows whose needed columns alone are too wide, with their texts folded."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in kept:
+        drawn.add_column(column.title, justify="right" if column in right else "left", overflow="fold")
+    for row in zip(*(texts[column] for column in kept), strict=True):
+        drawn.add_row(*map(Text, row))
+    Console(highlight=False, emoji=False, width=width).print(drawn)
+
+
+def _needs(column: Column, texts: Sequence[str]) -> int:
+    from rich.cells import cell_len
+
+    return max(len(column.title), *map(cell_len, texts))
+
+
+def _fitting(shown: list[Column], texts: dict[Column, list[str]], width: int) -> list[Column]:
+    needed = {column: _needs(column, texts[column]) + _GAP for column in shown}
     kept = list(shown)
-    while sum(map(needs, kept)) - _GAP > width and any(column.rank for column in kept):
+    while sum(needed[column] for column in kept) - _GAP > width and any(column.rank for column in kept):
         highest = max(column.rank for column in kept)
         kept.remove(next(column for column in reversed(kept) if column.rank == highest))
     return kept
