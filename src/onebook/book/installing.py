@@ -1,6 +1,5 @@
 """Taking decisions over: the entry they append, and the rows that read models gain or close."""
 
-
 from onebook.book import rows
 from onebook.book.state import StateReads
 from onebook.domain.cash import Cash, cash_data

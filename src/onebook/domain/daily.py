@@ -39,36 +39,18 @@ def add_days(  # noqa: PLR0913  the parts of one row or query
     terms = terms or ledger.terms
     fills = sign if movement.kind == "fill" else 0
     for change in changes:
-        before, after = change.before, change.after
-        gross = _moved(after.gross, before.gross)
-        fees = _moved(after.fees, before.fees)
-        funding = _moved(after.funding, before.funding)
-        income = _moved(after.income, before.income)
+        after = change.after
+        figures = _realized(change)
         trips = len(change.closed) * sign
-        if not (fills or trips or gross or fees or funding or income):
+        if not (fills or trips or any(figures)):
             continue
         day = state.days.text(movement.order[0])
-        figures = (gross, fees, funding, income)
         _add_row(days, (day, ledger.account, after.strategy, "native", terms.settle), figures, fills, trips, sign)
         if movement.base is not None and terms.settle != state.settings.base_currency:
             valued = _in_base(movement.base, change, figures)
             base = state.settings.base_currency
             _add_row(days, (day, ledger.account, after.strategy, "base", base), valued, fills, trips, sign)
         fills = 0
-
-
-def same_days(first: Sequence[Change], second: Sequence[Change]) -> bool:
-    """Say whether a movement realized the same twice, under the same terms and rates."""
-    if len(first) != len(second):
-        return False
-    for one, other in zip(first, second, strict=True):
-        if one.after.strategy != other.after.strategy or len(one.closed) != len(other.closed):
-            return False
-        for name in ("gross", "fees", "funding", "income", "realized_base"):
-            moved = _moved(getattr(one.after, name), getattr(one.before, name))
-            if moved != _moved(getattr(other.after, name), getattr(other.before, name)):
-                return False
-    return True
 
 
 Figures = tuple[Decimal, Decimal, Decimal, Decimal]
@@ -78,6 +60,51 @@ Figures = tuple[Decimal, Decimal, Decimal, Decimal]
 def _moved(after: Decimal, before: Decimal) -> Decimal:
     """Return the difference; most figures of a position are the very object they were."""
     return ZERO if after is before else subtract(after, before)
+
+
+def _realized(change: Change) -> Figures:
+    before, after = change.before, change.after
+    return (
+        _moved(after.gross, before.gross),
+        _moved(after.fees, before.fees),
+        _moved(after.funding, before.funding),
+        _moved(after.income, before.income),
+    )
+
+
+def add_difference(
+    state: DayState,
+    days: dict[DayKey, DayDelta],
+    ledger: Ledger,
+    movement: Movement,
+    undone: Sequence[Change],
+    changes: Sequence[Change],
+) -> bool:
+    """Add what a movement realizes now beyond what it did before, under the same terms and rates.
+
+    Returns:
+        False, and nothing was added, when the two are not about the same positions and round trips.
+    """
+    pairs = list(zip(undone, changes, strict=False))
+    if len(undone) != len(changes) or any(
+        one.after.strategy != other.after.strategy or len(one.closed) != len(other.closed) for one, other in pairs
+    ):
+        return False
+    terms, rate, base = ledger.terms, movement.base, state.settings.base_currency
+    day = state.days.text(movement.order[0])
+    for one, other in pairs:
+        place = (day, ledger.account, other.after.strategy)
+        was, now = _realized(one), _realized(other)
+        if was != now:
+            _add_row(days, (*place, "native", terms.settle), _less(now, was), 0, 0, 1)
+        if rate is not None and terms.settle != base:
+            _add_row(days, (*place, "base", base), _less(_in_base(rate, other, now), _in_base(rate, one, was)), 0, 0, 1)
+    return True
+
+
+def _less(first: Figures, second: Figures) -> Figures:
+    gross, fees, funding, income = map(subtract, first, second)
+    return gross, fees, funding, income
 
 
 def _in_base(rate: Valuation, change: Change, figures: Figures) -> Figures:
@@ -110,10 +137,10 @@ def add_delta(days: dict[DayKey, DayDelta], key: DayKey, delta: DayDelta) -> Non
         days[key] = delta
         return
     days[key] = DayDelta(
-        add(found.gross, delta.gross),
-        add(found.fees, delta.fees),
-        add(found.funding, delta.funding),
-        add(found.income, delta.income),
+        add(found.gross, delta.gross) if delta.gross else found.gross,
+        add(found.fees, delta.fees) if delta.fees else found.fees,
+        add(found.funding, delta.funding) if delta.funding else found.funding,
+        add(found.income, delta.income) if delta.income else found.income,
         found.fills + delta.fills,
         found.round_trips + delta.round_trips,
         found.restated or delta.restated,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from heapq import merge
 from typing import Any
 
-from onebook.domain.daily import add_days, add_delta, same_days
+from onebook.domain.daily import add_days, add_delta, add_difference
 from onebook.domain.ended_trips import ended_trip_data
 from onebook.domain.facts import BookSettings
 from onebook.domain.holdings import Change, ClosedTrip, Holding, Key
@@ -219,7 +219,8 @@ class Refold:
                 giver = new.get((kept.strategy or "", kept.leg if plan.terms.hedging else ""))
                 changes = self._step(plan, plan.terms, new, kept)
                 plan.new_trips += [closed for change in changes for closed in change.closed]
-                if kept is not movement or plan.everything or not same_days(undone, changes):
+                same = kept is movement and not plan.everything
+                if not same or not add_difference(self._state, plan.days, plan.ledger, movement, undone, changes):
                     add_days(self._state, plan.days, plan.ledger, movement, undone, sign=-1, terms=plan.ledger.terms)
                     add_days(self._state, plan.days, plan.ledger, kept, changes, sign=1, terms=plan.terms)
                 if kept.kind == "transfer" and kept.to_account:
