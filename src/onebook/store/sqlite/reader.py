@@ -125,13 +125,8 @@ class SqliteReader:
         limit: int,
     ) -> list[Row]:
         """Return ended round trips by (closed_ns, id)."""
-        span = (
-            0 if since is None else since,
-            _FAR if until is None else until,
-            *(after or (-1, -1)),
-            _FAR if known is None else known,
-            limit,
-        )
+        begin = max(after or (-1, -1), (-1 if since is None else since, -1))
+        span = (*begin, _FAR if until is None else until, _FAR if known is None else known, limit)
         if ledgers is None:
             return self._rows("trips", *span)
         found = [row for ledger in ledgers for row in self._rows("trips_of", *span, ledger)]

@@ -118,18 +118,19 @@ WHERE ledger = ?1 AND (occurred_ns, rank, tie, sequence, ordinal) < (?2, ?3, ?4,
 ORDER BY occurred_ns DESC, rank DESC, tie DESC, sequence DESC, ordinal DESC LIMIT 1
 
 -- name: trips
--- Ended round trips in a span, as they stood at a sequence.
+-- Ended round trips after a place and before a time, as they stood at a sequence. One lower bound, so that the index
+-- is entered where they begin.
 SELECT ledger, id, strategy, leg, opened_ns, closed_ns, data FROM closed_trips
-WHERE closed_ns >= ?1 AND closed_ns < ?2 AND (closed_ns, id) > (?3, ?4)
-    AND known_from <= ?5 AND (known_until IS NULL OR known_until > ?5)
-ORDER BY closed_ns, id LIMIT ?6
+WHERE (closed_ns, id) > (?1, ?2) AND closed_ns < ?3
+    AND known_from <= ?4 AND (known_until IS NULL OR known_until > ?4)
+ORDER BY closed_ns, id LIMIT ?5
 
 -- name: trips_of
--- Ended round trips of one ledger in a span, as they stood at a sequence.
+-- The same of one ledger.
 SELECT ledger, id, strategy, leg, opened_ns, closed_ns, data FROM closed_trips
-WHERE ledger = ?7 AND closed_ns >= ?1 AND closed_ns < ?2 AND (closed_ns, id) > (?3, ?4)
-    AND known_from <= ?5 AND (known_until IS NULL OR known_until > ?5)
-ORDER BY closed_ns, id LIMIT ?6
+WHERE ledger = ?6 AND (closed_ns, id) > (?1, ?2) AND closed_ns < ?3
+    AND known_from <= ?4 AND (known_until IS NULL OR known_until > ?4)
+ORDER BY closed_ns, id LIMIT ?5
 
 -- name: days
 -- Daily rows of a span.
