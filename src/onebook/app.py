@@ -8,6 +8,7 @@ from typing import Any, Self
 from onebook.book.core import Core
 from onebook.book.reading import Moment, moment_ns
 from onebook.clock import Clock, system_clock
+from onebook.config import options
 from onebook.errors import BadConfig
 from onebook.store.port import Store
 
@@ -79,13 +80,14 @@ def open(  # noqa: A001  the name users know from files
         NotABook: the file is something else.
         SchemaTooNew: a newer release made it.
         StoreError: it cannot be opened.
+        BadConfig: the place or an option is none that there can be.
     """
-    store = _store(url, read_only=read_only, create=create, config=config or {})
+    store = _store(url, read_only=read_only, create=create, config=options(config))
     return Book(store, actor=actor, clock=clock or system_clock)
 
 
 def _store(url: str | os.PathLike[str] | None, *, read_only: bool, create: bool, config: dict[str, Any]) -> Store:
-    place = os.fspath(url) if url is not None else os.environ.get("ONEBOOK_URL") or _default_path()
+    place = _place(url)
     if place == ":memory:":
         from onebook.store.memory import MemoryStore
 
@@ -102,9 +104,21 @@ def _store(url: str | os.PathLike[str] | None, *, read_only: bool, create: bool,
         place,
         read_only=read_only,
         create=create,
-        synchronous=str(config.get("synchronous", "full")),
-        busy_ms=BUSY_MS if busy is None else int(float(busy) * 1000),
+        synchronous=config.get("synchronous", "full"),
+        busy_ms=BUSY_MS if busy is None else int(busy * 1000),
     )
+
+
+def _place(url: Any) -> str:
+    """Return where a book is asked for."""
+    if url is None:
+        return os.environ.get("ONEBOOK_URL") or _default_path()
+    place = os.fspath(url) if isinstance(url, str | os.PathLike) else None
+    if isinstance(place, str) and place:
+        return place
+    what = "is empty" if place == "" else f"{url!r} is neither a path nor a URL"
+    msg = f"url: {what}; name a file such as trading.db, or leave it out for the default book"
+    raise BadConfig(msg, field="url", value=url)
 
 
 def _default_path() -> str:

@@ -98,6 +98,29 @@ KEYS: dict[str, Key] = {
 """Every key there is."""
 
 
+def options(given: Any) -> dict[str, Any]:
+    """Return the options with which a book is opened, checked; what is None is left out.
+
+    Raises:
+        BadConfig: no mapping, no such option, or not a value it can have.
+    """
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        msg = f"config: {given!r} is not a mapping, such as {{'busy_seconds': 5}}"
+        raise BadConfig(msg, key="config", value=given)
+    known = {name.partition(".")[2]: key for name, key in KEYS.items() if name != "book.url"}
+    for name in given:
+        if name not in known:
+            import difflib
+
+            near = difflib.get_close_matches(str(name).lower(), known, n=1, cutoff=0.4)
+            hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(known)}"
+            msg = f"config: there is no option {name!r}; {hint}"
+            raise BadConfig(msg, key=str(name))
+    return {name: known[name].take(f"config: {name}", value) for name, value in given.items() if value is not None}
+
+
 def unknown(key: str, where: str = "") -> BadConfig:
     """Return the error for a key that is not known, naming the nearest that is."""
     import difflib

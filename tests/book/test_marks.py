@@ -183,6 +183,7 @@ def test_the_thread_ends_when_no_marks_come(path: str) -> None:
 
 def test_every_minute_of_a_replay_is_kept(place: str) -> None:
     clock = FakeClock()
+    clock.advance(2500 * 60)
     with onebook.open(place, clock=clock) as book:
         book.record(fill(occurred_ns=START))
         for minute in range(2500):

@@ -288,6 +288,71 @@ def test_a_place_nobody_knows() -> None:
         onebook.open("redis://localhost/1")
 
 
+@pytest.mark.parametrize("place", ["", 5, b"book.db", True, Path])
+def test_what_is_no_place(place: Any) -> None:
+    with pytest.raises(onebook.BadConfig, match=r"name a file such as trading\.db"):
+        onebook.open(place)
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        (3, "3 is not a mapping"),
+        ([], "[] is not a mapping"),
+        ({"busy_seconds": "x"}, "busy_seconds: 'x' is not a number of seconds"),
+        ({"busy_seconds": -1}, "busy_seconds: -1 is not a number of seconds"),
+        ({"busy": 1}, "did you mean 'busy_seconds'?"),
+        ({5: 1}, "it takes synchronous, busy_seconds"),
+        ({"url": "other.db"}, "there is no option 'url'"),
+        ({"synchronous": "off"}, "'off' is neither full"),
+        ({"synchronous": 1}, "1 is neither full"),
+    ],
+)
+def test_options_that_there_are_not(tmp_path: Path, config: Any, says: str) -> None:
+    for place in (str(tmp_path / "book.db"), ":memory:"):
+        with pytest.raises(onebook.BadConfig, match=re.escape(says)):
+            onebook.open(place, config=config)
+    assert not (tmp_path / "book.db").exists()
+
+
+@pytest.mark.parametrize("limit", [-1, "3", 1.5, True])
+def test_a_limit_that_is_none(book: onebook.Book, limit: Any) -> None:
+    book.record(fill())
+    for view in (book, book.as_of(1)):
+        for name in ("fills", "round_trips", "orders", "signals", "transfers", "funding", "breaks", "entries"):
+            with pytest.raises(InputError, match=r"limit: .* is not a whole number from 0 on"):
+                getattr(view, name)(limit=limit)
+    assert book.fills(limit=0) == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT 1; SELECT 2",
+        "SELECT 1; DELETE FROM entries",
+        "DELETE FROM entries",
+        "ATTACH 'other.db' AS other",
+        "ATTACH ':memory:' AS other",
+        "VACUUM INTO 'other.db'",
+        "PRAGMA journal_mode = delete",
+        "PRAGMA query_only = 0",
+        "PRAGMA user_version = 7",
+        "PRAGMA wal_checkpoint",
+        "CREATE TEMP TABLE mine (a)",
+        "BEGIN",
+    ],
+)
+def test_sql_is_one_statement_that_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    with onebook.open("book.db") as book:
+        with pytest.raises(InputError, match=r"^sql: only reads"):
+            book.sql(query)
+        assert book.sql("SELECT 1 AS one; -- no more") == [{"one": 1}]
+        assert book.sql("PRAGMA user_version")
+        assert book.sql("SELECT count(*) AS count FROM pragma_table_info('entries')") == [{"count": 3}]
+    assert not (tmp_path / "other.db").exists()
+
+
 def test_sql_only_reads(tmp_path: Path) -> None:
     with onebook.open(tmp_path / "book.db") as book:
         book.record(fill())

@@ -155,6 +155,36 @@ def test_times_without_a_zone_need_one(cli: Cli, tmp_path: Path) -> None:
     assert times == ["2026-01-05T15:00:00Z", "2026-07-05T14:00:00Z"]
 
 
+@pytest.mark.parametrize(
+    ("local", "says", "offset", "utc"),
+    [
+        ("2026-03-08 02:30:00", "is skipped in", "2026-03-08T02:30:00-05:00", "2026-03-08T07:30:00Z"),
+        ("2026-11-01 01:30:00", "comes twice in", "2026-11-01T01:30:00-04:00", "2026-11-01T05:30:00Z"),
+    ],
+)
+def test_a_time_that_clocks_skip_or_show_twice_needs_an_offset(
+    cli: Cli, tmp_path: Path, local: str, says: str, offset: str, utc: str
+) -> None:
+    head = "instrument,side,quantity,price,occurred_at\n"
+    (tmp_path / "rows.csv").write_text(f"{head}X,buy,1,1,{local}\nX,buy,1,1,{local[:10]} 03:00:00\n")
+    shown = cli("import", "rows.csv", "--zone", "America/New_York")
+    assert (shown.code, shown.out[:18]) == (2, "2 rows: 1 recorded")
+    assert f"rows.csv, line 2: occurred_at: {local} {says} America/New_York" in shown.err
+    assert f"write its offset: {offset} or {local[:10]}T{local[11:]}-0" in shown.err
+    (tmp_path / "mended.csv").write_text(f"{head}X,buy,1,1,{offset}\n")
+    assert cli("import", "mended.csv", "--zone", "America/New_York").code == 0
+    assert utc in [fill["occurred_at"] for fill in cli("fills", "--json").json]
+
+
+def test_a_wrong_zone_is_refused_at_once(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("instrument,side,quantity,price,occurred_at\nX,buy,1,1,2026-01-05T10:00:00Z\n")
+    for zone in ("Mars/Base", "../UTC", "/etc/hosts", "Europe"):
+        shown = cli("import", "rows.csv", "--zone", zone)
+        assert (shown.code, shown.out) == (2, "")
+        assert f"zone: {zone!r} is no zone" in shown.err
+    assert not (tmp_path / "book.db").exists()
+
+
 def test_equal_rows_of_one_file_are_different_fills(cli: Cli, tmp_path: Path) -> None:
     row = "X,buy,1,1,2026-01-05T10:00:00Z\n"
     (tmp_path / "rows.csv").write_text("instrument,side,quantity,price,occurred_at\n" + row * 3)
@@ -174,6 +204,30 @@ def test_a_map_is_kept_under_a_name_and_an_import_undone(cli: Cli, tmp_path: Pat
     assert cli("import", "--undo", "r.json").out == "2 fills busted\n"
     assert [fill["instrument"] for fill in cli("fills", "--json").json] == ["Y"]
     assert cli("import", "--undo", "r.json").out == "0 fills busted\n"
+
+
+def test_undo_is_for_the_book_that_the_report_is_of(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("instrument,side,quantity,price,occurred_at\nX,buy,1,5,2026-01-05T10:00:00Z\n")
+    for place in ("one.db", "other.db"):
+        cli("--db", place, "import", "rows.csv", "--report", f"{place}.json")
+    report = json.loads((tmp_path / "one.db.json").read_text())
+    with onebook.open("one.db") as book:
+        assert (report["first_sequence"], report["last_sequence"]) == (1, 1)
+        assert report["last_hash"] == book.entries(after=0, limit=1)[0][2].hex()
+    refused = cli("--db", "other.db", "import", "--undo", "one.db.json", "--json")
+    assert refused.code == 2
+    assert json.loads(refused.err)["code"] == "ImportRefused"
+    assert "another book, whose entry 1" in refused.err
+    for left_out in ("last_hash", "last_sequence"):
+        older = {name: value for name, value in report.items() if name != left_out}
+        (tmp_path / "older.json").write_text(json.dumps(older))
+        assert "does not say which book" in cli("--db", "one.db", "import", "--undo", "older.json").err
+    assert (
+        len(cli("--db", "one.db", "fills", "--json").json) == len(cli("--db", "other.db", "fills", "--json").json) == 1
+    )
+    cli("--db", "one.db", "import", "rows.csv", "--report", "nothing.json")
+    assert cli("--db", "one.db", "import", "--undo", "nothing.json").out == "0 fills busted\n"
+    assert cli("--db", "one.db", "import", "--undo", "one.db.json").out == "1 fill busted\n"
 
 
 def test_undo_leaves_what_was_there_before(cli: Cli, tmp_path: Path) -> None:

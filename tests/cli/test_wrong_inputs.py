@@ -90,6 +90,22 @@ def test_it_is_said(filled: Cli, tmp_path: Path, words: str, code: int, said: st
     assert with_json.err.startswith('{"code": "')
 
 
+def test_an_empty_place_is_not_the_default_book(filled: Cli) -> None:
+    for words in (("--db", "", "positions"), ("--db=", "status"), ("positions", "--db", "")):
+        assert filled(*words).err.startswith("error: Invalid value: --db is empty"), filled(*words)
+        shown = filled("--json", *words)
+        assert (shown.code, shown.out) == (2, "")
+        assert '"UsageError"' in shown.err
+
+
+def test_equity_names_at_most_ten_things_that_it_cannot_value(cli: Cli) -> None:
+    for number in range(12):
+        cli("record", "cash-movement", "--currency", f"C{number:02}", "--amount", "5")
+    line = next(line for line in cli("equity").out.splitlines() if line.startswith("not valued"))
+    assert line.endswith("C08 5, C09 5, … and 2 more")
+    assert len(cli("equity", "--json").json["unvalued"]) == 12
+
+
 def test_a_bad_row_is_named_and_the_others_are_booked(cli: Cli, tmp_path: Path) -> None:
     rows = "instrument,side,quantity,price,occurred_at\n"
     rows += "X,buy,1,10,2026-01-01T00:00:00Z\nX,buy,one,10,2026-01-01T00:00:00Z\nX,sell,1,11,2026-01-02T00:00:00Z\n"

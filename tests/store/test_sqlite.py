@@ -161,7 +161,7 @@ def test_a_damaged_page_is_said_clearly(path: str) -> None:
         for page in range(1, Path(path).stat().st_size // 4096):
             file.seek(page * 4096)
             file.write(b"\xff" * 64)
-    with pytest.raises(CorruptLog, match="onebook restore"):
+    with pytest.raises(CorruptLog, match="restore BACKUP --replace"):
         SqliteStore(path).head()
 
 

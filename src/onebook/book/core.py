@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from onebook.book.receipts import Receipt
 
 POLL_SECONDS = 0.02
+AHEAD = 5 * times.MINUTE
+"""How far a mark's time may be ahead of our clock."""
+
 CLOSED = "the book is closed; open it again"
 
 
@@ -102,6 +105,10 @@ class Core(Reading):
             facts: any iterable; it is read in pieces.
             progress: called with how many were handled so far.
         """
+        given: object = facts
+        if not isinstance(given, Iterable):
+            msg = f"facts: {facts!r} is not an iterable of facts; write [fact, …]"
+            raise InputError(msg, field="facts", value=facts)
         return self._door.record_many(facts, progress)
 
     def bust(self, which: int | str, *, reason: str) -> "Receipt":
@@ -154,6 +161,9 @@ class Core(Reading):
             msg = f"price: {value} is below 0"
             raise InputError(msg, field="price", value=price)
         moment = None if at is None else moment_ns("at", at)
+        if moment is not None and moment > self._clock() + AHEAD:
+            msg = f"at: {times.to_text(moment)} is in the future; a mark says what was seen"
+            raise InputError(msg, field="at", value=at)
         name = instrument if type(instrument) is str and instrument else required("instrument", instrument)
         self._marks.put(name, value, self._clock() if moment is None else moment, source)
 
@@ -200,7 +210,9 @@ class Core(Reading):
                 for holding in holdings.values():
                     quantity = based(holding)
                     if quantity:
-                        found.setdefault(info.name, []).append(exposure_of(terms, quantity, holding.cost))
+                        found.setdefault(info.name, []).append(
+                            exposure_of(terms, quantity, holding.cost, holding.splits)
+                        )
         return head, found
 
     def _committed(self, head: int) -> None:
@@ -225,6 +237,10 @@ class Core(Reading):
             msg = "as_of takes a sequence, or moment=... (and known=...)"
             raise InputError(msg)
         limit = known if sequence is None else sequence
+        if limit is not None and type(limit) is not int:
+            name = "known" if sequence is None else "sequence"
+            msg = f"{name}: {limit!r} is not a sequence of the log"
+            raise InputError(msg, field=name, value=limit)
         now = self._clock()
         self._share_marks()
         if limit is not None:

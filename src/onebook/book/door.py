@@ -13,7 +13,7 @@ from onebook.book.state import read_fact
 from onebook.book.verifying import rebuild
 from onebook.clock import Clock
 from onebook.domain import commands
-from onebook.domain.facts import AnyFact, Fill
+from onebook.domain.facts import AnyFact, CorporateAction, Fill
 from onebook.domain.fields import note as take_note
 from onebook.domain.fields import tags as take_tags
 from onebook.domain.identity import client_scope, fill_scope, identity_parts, scope
@@ -49,7 +49,11 @@ class Door:
 
     def _observe(self, state: BookState, command: commands.Command) -> None:
         """Let a fill bring along the marks seen since its position opened."""
-        if type(command) is not commands.Record or type(command.fact) is not Fill:
+        if type(command) is not commands.Record:
+            return
+        if type(command.fact) is CorporateAction:
+            self._marks.cut(command.fact.instrument)
+        if type(command.fact) is not Fill:
             return
         fill = command.fact
         if self._marks.knows(fill.instrument):

@@ -15,7 +15,7 @@ from itertools import islice
 
 from onebook.domain import times
 from onebook.domain.instruments import Terms
-from onebook.domain.numbers import ONE, ZERO, add, multiply, plain, quotient, subtract
+from onebook.domain.numbers import ONE, ZERO, add, canonical, multiply, plain, quotient, share, subtract
 from onebook.errors import StoreError
 from onebook.store.port import Row, Store
 
@@ -80,12 +80,21 @@ class Exposure:
     units: Decimal
     cost: Decimal
     inverse: bool
+    splits: tuple[tuple[int, int, int], ...] = ()
 
     def unrealized(self, price: Decimal) -> Decimal:
         """Return the unrealized P&L at a price."""
         if self.inverse:
             return subtract(self.cost, quotient(self.units, price)) if price else ZERO
         return subtract(multiply(self.units, price), self.cost)
+
+
+def in_new_units(price: Decimal, at: int, splits: tuple[tuple[int, int, int], ...]) -> Decimal:
+    """Return what a price of some moment is after the splits that came later."""
+    for moment, numerator, denominator in splits:
+        if at < moment:
+            price = canonical(share(price, Decimal(denominator), Decimal(numerator)))
+    return price
 
 
 class Marks:
@@ -124,20 +133,21 @@ class Marks:
         """Take a tick in; return the price before it. An older tick than the newest changes nothing."""
         with self._lock:
             mark = self._marks.get(instrument)
+            old_at = at
             if mark is None:
                 old = None
                 mark = self._marks[instrument] = LiveMark(price, at, source, at, price, price)
             else:
                 if at < mark.at:
                     return mark.price
-                old = mark.price
+                old, old_at = mark.price, mark.at
                 if at >= mark.minute_ends > 0:
                     self._keep_minute(instrument, mark)
                 mark.move(price, at, source)
             if self._loaded_at == self.head:
                 for exposure in self._exposures.get(instrument, ()):
-                    if old is None or exposure.inverse:
-                        self._move(exposure, old, price)
+                    if old is None or exposure.inverse or exposure.splits:
+                        self._move(exposure, old, old_at, price, at)
                     else:
                         moved = multiply(exposure.units, subtract(price, old))
                         self._totals[exposure.currency] = add(self._totals[exposure.currency], moved)
@@ -148,10 +158,11 @@ class Marks:
                 self._start_sharing()
         return old
 
-    def _move(self, exposure: Exposure, old: Decimal | None, price: Decimal) -> None:
+    def _move(self, exposure: Exposure, old: Decimal | None, old_at: int, price: Decimal, at: int) -> None:
         total = self._totals.get(exposure.currency, ZERO)
-        before = ZERO if old is None else exposure.unrealized(old)
-        self._totals[exposure.currency] = add(total, subtract(exposure.unrealized(price), before))
+        before = ZERO if old is None else exposure.unrealized(in_new_units(old, old_at, exposure.splits))
+        worth = exposure.unrealized(in_new_units(price, at, exposure.splits))
+        self._totals[exposure.currency] = add(total, subtract(worth, before))
 
     def _load_positions(self) -> None:
         """Read the open positions again and add up what they are worth, when the log has grown since."""
@@ -163,7 +174,7 @@ class Marks:
             mark = self._marks.get(instrument)
             if mark is not None:
                 for exposure in exposures:
-                    worth = exposure.unrealized(mark.price)
+                    worth = exposure.unrealized(in_new_units(mark.price, mark.at, exposure.splits))
                     totals[exposure.currency] = add(totals.get(exposure.currency, ZERO), worth)
         self._totals = totals
 
@@ -326,8 +337,10 @@ class Marks:
                 mark.past[:2] = [(since, max(high, other_high), min(low, other_low))]
 
 
-def exposure_of(terms: Terms, quantity: Decimal, cost: Decimal) -> Exposure:
+def exposure_of(
+    terms: Terms, quantity: Decimal, cost: Decimal, splits: tuple[tuple[int, int, int], ...] = ()
+) -> Exposure:
     """Return what a position is worth per price."""
     units = quantity if terms.contract_size == ONE else multiply(quantity, terms.contract_size)
     signed = cost if quantity > ZERO else subtract(ZERO, cost)
-    return Exposure(terms.settle, units, signed, terms.inverse)
+    return Exposure(terms.settle, units, signed, terms.inverse, splits)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from onebook.book.lens import FAR, LedgerInfo, Lens
-from onebook.book.marks import LiveMark
-from onebook.book.positions import based
+from onebook.book.marks import LiveMark, in_new_units
+from onebook.book.positions import based, newest_mark
 from onebook.book.rows import day_of
 from onebook.domain.daily import add_days
 from onebook.domain.days import Days
@@ -183,7 +183,8 @@ class EquityReader:
         opening_missing = ZERO if own else holding.opening_missing
         transfers_missing = ZERO if own else holding.transfers_missing
         if rate is None:
-            total.leave_out(terms.settle, add(holding.cash, holding.cost if terms.pays_notional else ZERO))
+            total.leave_out(terms.settle, holding.cash)
+            total.leave_out(info.name, holding.quantity)
             return
         gone = add(add(missing, opening_missing), transfers_missing)
         total.leave_out(terms.settle, gone)
@@ -240,7 +241,7 @@ class EquityReader:
             quantity = add(quantity, sent.quantity)
         if not held:
             return
-        mark = self._mark_of(info.name)
+        mark = newest_mark(self._mark_of, info)
         if mark is None:
             total.leave_out(info.name, held)
             return
@@ -248,7 +249,7 @@ class EquityReader:
         total.leave_out(info.name, subtract(held, quantity))
         if not quantity:
             return
-        value = absolute(notional(terms, quantity, mark.price))
+        value = absolute(notional(terms, quantity, in_new_units(mark.price, mark.at, holding.splits)))
         long = quantity > ZERO
         gain = subtract(value, cost) if long != terms.inverse else subtract(cost, value)
         worth = rate.value(gain)
@@ -273,10 +274,16 @@ class DayQuery:
 
 
 def daily_pnl(lens: Lens, query: DayQuery) -> list[DailyPnl]:
-    """Return a row per day and currency that has entries."""
+    """Return a row per day and currency that has entries.
+
+    Where one currency is asked for, what no rate could value stays in its own currency, in a row of its own.
+    """
     settings = lens.settings
     own_days = query.zone in {None, settings.zone} and query.rolls_at in {None, settings.rolls_at}
-    if lens.at_head and own_days and query.currency in {None, settings.base_currency}:
+    stored = query.currency is None or (
+        query.currency == settings.base_currency and not lens.reader.positions(None, unvalued=True)
+    )
+    if lens.at_head and own_days and stored:
         return _from_rows(lens, query)
     return _from_fold(lens, query)
 
@@ -363,6 +370,7 @@ def _from_fold(lens: Lens, query: DayQuery) -> list[DailyPnl]:
     state = _DayState(calendar, replace(settings, base_currency=target or settings.base_currency))
     counts = covered(lens, query.account)
     days: dict[DayKey, DayDelta] = {}
+    unvalued: dict[DayKey, DayDelta] = {}
     for info in lens.ledgers("position", query.account):
         if not counts(info.account):
             continue
@@ -376,16 +384,18 @@ def _from_fold(lens: Lens, query: DayQuery) -> list[DailyPnl]:
             changes = fold(terms, holdings, movement)
             for change in changes:
                 holdings[change.after.key] = change.after
-            add_days(state, days, ledger, movement, changes, sign=1)
+            valued = target in {None, terms.settle} or movement.base is not None
+            add_days(state, days if valued else unvalued, ledger, movement, changes, sign=1)
     found: dict[tuple[str, str], DayDelta] = {}
     level = 0 if query.strategy is None else 1
-    for (day, _, its_level, strategy, basis, currency), delta in days.items():
-        if its_level != level or (query.strategy is not None and strategy != query.strategy):
-            continue
-        if (query.since is not None and day < query.since) or (query.until is not None and day >= query.until):
-            continue
-        if (target is None and basis == "native") or (target is not None and currency == target):
-            _gather(found, (day, currency), delta)
+    for rows, wanted in ((days, target), (unvalued, None)):
+        for (day, _, its_level, strategy, basis, currency), delta in rows.items():
+            if its_level != level or (query.strategy is not None and strategy != query.strategy):
+                continue
+            if (query.since is not None and day < query.since) or (query.until is not None and day >= query.until):
+                continue
+            if basis == "native" if wanted is None else currency == wanted:
+                _gather(found, (day, currency), delta)
     _copy_restated(lens, query, found)
     return _shown(found)
 

@@ -7,7 +7,7 @@ from itertools import islice
 
 from onebook.book import rows
 from onebook.book.lens import FAR, LedgerInfo, Lens
-from onebook.book.marks import STALE_AFTER, LiveMark, exposure_of
+from onebook.book.marks import STALE_AFTER, LiveMark, exposure_of, in_new_units
 from onebook.domain import times
 from onebook.domain.holdings import ClosedTrip, Holding, Key, flag_names
 from onebook.domain.identity import fill_identity
@@ -20,6 +20,12 @@ from onebook.domain.steps import average_price, entry_price, exit_price
 from onebook.store.codec import decode
 
 MarkOf = Callable[[str], LiveMark | None]
+
+
+def newest_mark(mark_of: MarkOf, info: LedgerInfo) -> LiveMark | None:
+    """Return the newest mark of an instrument, under whichever of its names it came."""
+    found = [mark for name in info.names if (mark := mark_of(name)) is not None]
+    return max(found, key=lambda mark: mark.at, default=None)
 
 
 def based(holding: Holding) -> Decimal:
@@ -35,14 +41,16 @@ def position_of(
 ) -> Position:
     """Return one position with its mark."""
     quantity = based(holding)
-    unrealized = None
-    if mark is not None and holding.quantity:
-        unrealized = canonical(exposure_of(terms, quantity, holding.cost).unrealized(mark.price))
+    unrealized = price = None
+    if mark is not None:
+        price = in_new_units(mark.price, mark.at, holding.splits)
+    if price is not None and holding.quantity:
+        unrealized = canonical(exposure_of(terms, quantity, holding.cost).unrealized(price))
     open_part = bool(holding.quantity)
     average = average_price(terms, quantity, holding.cost) if quantity else None
     highest, lowest = holding.highest, holding.lowest
     if open_part and mark is not None and lens is not None and lens.at_head:
-        seen = mark.extremes(holding.opened_ns or 0)
+        seen = mark.extremes(max(holding.opened_ns or 0, *(moment for moment, _, _ in holding.splits), 0))
         if seen is not None:
             highest = seen[0] if highest is None else max(highest, seen[0])
             lowest = seen[1] if lowest is None else min(lowest, seen[1])
@@ -63,7 +71,7 @@ def position_of(
         realized_pnl=canonical(holding.realized),
         opened_at=None if holding.opened_ns is None else times.to_datetime(holding.opened_ns),
         updated_at=None if holding.untouched else times.to_datetime(holding.updated_ns),
-        mark=None if mark is None else mark.price,
+        mark=None if price is None else canonical(price),
         marked_at=None if mark is None else times.to_datetime(mark.at),
         mark_source="" if mark is None else mark.source,
         stale=None if mark is None else now - mark.at > STALE_AFTER,

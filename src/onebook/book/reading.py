@@ -13,6 +13,7 @@ from onebook.book.marks import LiveMark
 from onebook.book.records import break_of, fact_of, order_of, signal_of
 from onebook.domain import times
 from onebook.domain.facts import FACTS
+from onebook.domain.fields import required
 from onebook.domain.holdings import Holding
 from onebook.domain.lots import Lots as LotFold
 from onebook.domain.movements import Movement
@@ -100,7 +101,7 @@ class Reading:
                     if strategy is not None and holding.strategy != strategy:
                         continue
                     if is_open is None or bool(holding.quantity) == is_open:
-                        mark = self._mark(info.name)
+                        mark = positions.newest_mark(self._mark, info)
                         found.append(positions.position_of(lens, info, terms, holding, mark, self._now()))
         return sorted(found, key=lambda item: (item.account, item.instrument, item.strategy or "", item.leg))
 
@@ -125,6 +126,7 @@ class Reading:
         Raises:
             InputError: no such basis.
         """
+        required("instrument", instrument)
         if basis not in {"sum", "netted"}:
             msg = f"basis: {basis!r} is neither sum nor netted"
             raise InputError(msg, field="basis", value=basis)
@@ -134,7 +136,7 @@ class Reading:
                 return None
             info = infos[0]
             terms = lens.terms(info)
-            mark = self._mark(info.name)
+            mark = positions.newest_mark(self._mark, info)
             if basis == "netted":
                 held = positions.netted(lens, info, terms, leg)
                 whole = positions.summed_position(lens, info, terms, list(held.values()), mark, self._now())
@@ -159,6 +161,7 @@ class Reading:
         Raises:
             InputError: no such method.
         """
+        required("instrument", instrument)
         with self._lens() as lens:
             infos = lens.ledgers("position", account, instrument)
             if not infos:
@@ -207,7 +210,7 @@ class Reading:
                 until=moment_ns("until", until),
                 after=None if after is None else self._movement(lens, after),
             )
-            return list(found if limit is None else islice(found, limit))
+            return list(islice(found, _at_most(limit)))
 
     def _movement(self, lens: Lens, after: int | str) -> Movement:
         sequence, ordinal = log.after_sequence(after)
@@ -247,7 +250,7 @@ class Reading:
             )
             if after is not None:
                 found = _behind(found, after)
-            return list(found if limit is None else islice(found, limit))
+            return list(islice(found, _at_most(limit)))
 
     def orders(  # noqa: PLR0913  the filters of the contract
         self,
@@ -478,6 +481,7 @@ class Reading:
         Raises:
             InputError: no such figure.
         """
+        required("instrument", instrument)
         with self._lens() as lens:
             infos = lens.ledgers("position", account, instrument)
             return explaining.explain(lens, infos, strategy, figure)
@@ -491,6 +495,8 @@ class Reading:
             after: the sequence behind which to begin.
             limit: at most so many; fewer come only at the end.
         """
+        wanted = _at_most(limit)
+        limit = FAR if wanted is None else min(wanted, FAR)
         if self._known is not None:
             limit = min(limit, max(self._known - after, 0))
         with self._store.reading() as reader:
@@ -546,7 +552,15 @@ def _page(found: Iterator[Any], after: int | None, limit: int | None, *, fact: b
         for sequence, _ in pairs:
             if sequence == after:
                 break
-    return [item for _, item in (pairs if limit is None else islice(pairs, limit))]
+    return [item for _, item in islice(pairs, _at_most(limit))]
+
+
+def _at_most(limit: Any) -> int | None:
+    """Take how many rows are asked for; None is all."""
+    if limit is None or (type(limit) is int and limit >= 0):
+        return limit
+    msg = f"limit: {limit!r} is not a whole number from 0 on; None means all"
+    raise InputError(msg, field="limit", value=limit)
 
 
 def _no_terms(instrument: str) -> Any:

@@ -14,7 +14,7 @@ from onebook.book.state import read_fact
 from onebook.domain import commands
 from onebook.domain.decide import decide
 from onebook.domain.decide.facts_again import conflict, generated
-from onebook.domain.decide.repeats import revise
+from onebook.domain.decide.revising import revise
 from onebook.domain.identity import fill_identity, fill_scope
 from onebook.domain.shapes import fact_from
 from onebook.domain.state import Decision, Stamp

@@ -19,7 +19,7 @@ from onebook.store.codec import RULES, EntryBody, chained, decode_entry
 from onebook.store.port import GENESIS, Row, Store
 
 PAGE = 512
-MODELS = ("identities", "movements", "positions", "points", "trips", "days", "records", "rates")
+MODELS = ("identities", "movements", "positions", "points", "trips", "days", "records", "rates", "tally")
 MAX_PROBLEMS = 100
 _LEDGER_COLUMN = {"movements": 0, "positions": 0, "points": 0, "trips": 2}
 

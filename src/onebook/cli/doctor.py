@@ -150,7 +150,7 @@ def _verified(book: Any, status: Any, findings: list[Finding]) -> tuple[bool, bo
         Finding(
             level="problem",
             what=cell(problem.message),
-            help="onebook restore BACKUP" if found.corrupt else "onebook rebuild",
+            help=f"onebook --db {status.url} restore BACKUP --replace" if found.corrupt else "onebook rebuild",
         )
         for problem in found.problems
     ]

@@ -24,6 +24,7 @@ SUMS = (
     "Currency=currency", "Gross=gross 1", "Fees=fees 1", "Funding=funding 2", "Income=income 2", "Net=net",
     "Fills=fills 2", "Round trips=round_trips 2",
 )  # fmt: skip
+UNVALUED_SHOWN = 10
 DAYS = columns("Day=day", *SUMS, "Restated=restated 3")
 EXPLANATION = columns("Sequence=sequence", "Time (UTC)=occurred_at", "Kind=kind", "Amount=amount", "Note=note 1")
 
@@ -99,7 +100,8 @@ def equity(
     rows: list[tuple[str, Any]] = [(name, getattr(found, name)) for name in names]
     rows.append((f"equity in {found.currency}", found.amount))
     if found.unvalued:
-        rows.append(("not valued", found.unvalued))
+        more = len(found.unvalued) - UNVALUED_SHOWN
+        rows.append(("not valued", found.unvalued[:UNVALUED_SHOWN] + ((f"… and {more} more",) if more > 0 else ())))
     pairs(session(ctx), found, rows)
 
 

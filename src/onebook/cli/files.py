@@ -110,10 +110,11 @@ def _tell(ctx: typer.Context, found: Any, path: str | None) -> None:
         here.say(f"and {found.refused_rows - SHOWN} more; --report FILE or --json lists them")
     good = found.rows - found.refused_rows
     if found.dry_run:
-        print(f"{good} of {found.rows} rows can be booked, {found.refused_rows} cannot; nothing was recorded")
+        of = f"{good} of {found.rows} row{'' if found.rows == 1 else 's'}"
+        print(f"{of} can be booked, {found.refused_rows} cannot; nothing was recorded")
         return
     said = f"{found.recorded} recorded, {found.exists} there already, {found.conflicts} in conflict"
-    print(f"{found.rows} rows: {said}, {found.refused_rows} refused")
+    print(f"{found.rows} row{'' if found.rows == 1 else 's'}: {said}, {found.refused_rows} refused")
 
 
 def _undo(ctx: typer.Context, path: str) -> int:
@@ -127,7 +128,7 @@ def _undo(ctx: typer.Context, path: str) -> int:
     else:
         for reason in failed[:SHOWN]:
             sys.stderr.write(f"error: {reason}\n")
-        print(f"{busted} fills busted" + (f", {len(failed)} could not be" if failed else ""))
+        print(f"{busted} fill{'' if busted == 1 else 's'} busted" + (f", {len(failed)} could not be" if failed else ""))
     return REFUSED if failed else 0
 
 

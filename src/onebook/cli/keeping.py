@@ -32,6 +32,7 @@ def verify(ctx: typer.Context) -> int:
     """Check every hash of the log, and every figure against the log. Exit 1: problems; 70: the log is damaged."""
     here = session(ctx)
     with reading(ctx) as book, progress("verifying", book.status().entries, quiet=here.as_json) as move:
+        place = book.status().url
         found = book.verify(progress=move)
     if here.as_json:
         print_object(found)
@@ -39,13 +40,13 @@ def verify(ctx: typer.Context) -> int:
         print(f"sound: {found.entries} entries, head {found.head_hash}")
     else:
         table(found.problems, PROBLEMS)
-        print(_advice(found))
+        print(_advice(found, place))
     return 0 if found.ok else CORRUPT if found.corrupt else FOUND_PROBLEMS
 
 
-def _advice(found: Any) -> str:
+def _advice(found: Any, place: str) -> str:
     if found.corrupt:
-        return "the log is damaged: keep this file as it is, and restore a backup with: onebook restore BACKUP"
+        return f"the log is damaged: restore a backup with: onebook --db {place} restore BACKUP --replace"
     return "the log is sound; make what is derived from it anew with: onebook rebuild"
 
 

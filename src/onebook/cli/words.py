@@ -154,4 +154,7 @@ def _options(
     _show: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
 ) -> None:
     """The one book of record for trading bots."""
+    if db == "":
+        msg = "--db is empty; name a book, or leave --db out for the default one"
+        raise typer.BadParameter(msg, ctx)
     ctx.obj = Session(url=db, config_path=config, as_json=as_json)

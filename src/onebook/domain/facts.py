@@ -529,6 +529,9 @@ class Transfer(Fact):
 
     def __post_init__(self) -> None:
         Fact.__post_init__(self)
+        if not self.from_account and not self.to_account:
+            msg = "from_account, to_account: both are empty; one side must be an account of the book"
+            raise InputError(msg, field="to_account")
         if self.from_account == self.to_account:
             msg = "from_account and to_account are the same; leave one empty for the world outside"
             raise InputError(msg, field="to_account", value=self.to_account)

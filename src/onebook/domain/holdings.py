@@ -139,9 +139,9 @@ class Holding:
     ``cash`` is what moved in the settlement currency, ``other_cash`` in others. ``foreign`` is the part of
     the realized P&L that was valued from other currencies. ``opening`` and ``transfers`` are the flows, in
     the settlement currency, that brought units in or took them out without a trade; what is in ``transit`` to
-    another own account has not left yet. ``*_base`` are the same
-    in the book's base currency and ``*_missing`` what had no rate to it; both stay 0 where the two
-    currencies are one.
+    another own account has not left yet. ``splits`` are those it went through: (moment, numerator, denominator).
+    ``*_base`` are the same in the book's base currency and ``*_missing`` what had no rate to it; both stay 0 where the
+    two currencies are one.
     """
 
     strategy: str
@@ -176,6 +176,7 @@ class Holding:
     other_cash: dict[str, Decimal] = field(default_factory=dict)
     receivables: tuple[Receivable, ...] = ()
     transit: tuple[Transit, ...] = ()
+    splits: tuple[tuple[int, int, int], ...] = ()
     last: Order = FIRST
 
     def copy(self) -> "Holding":

@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from onebook.domain import facts, times
-from onebook.domain.numbers import ZERO
+from onebook.domain.numbers import ZERO, plain
 from onebook.errors import InputError
 
 _SEPARATOR = "\x1f"
@@ -122,8 +122,6 @@ def content_id(fill: facts.Fill, occurrence: int = 0) -> str:
         InputError: the fill has no time of its own.
     """
     import hashlib
-
-    from onebook.domain.numbers import plain
 
     if fill.occurred_ns is None:
         msg = "occurred_at: is missing; an identity derived from content needs the time"

@@ -224,6 +224,8 @@ def holding_data(holding: Holding) -> Data:
         data["receivables"] = [
             [due.reference, plain(due.amount), due.currency, due.paid_ns] for due in holding.receivables
         ]
+    if holding.splits:
+        data["splits"] = [list(split) for split in holding.splits]
     return data
 
 
@@ -256,6 +258,8 @@ def holding_from(data: Data, strategy: str, last: Any) -> Holding:
         holding.transit = tuple(
             Transit(reference, Decimal(quantity), Decimal(cost)) for reference, quantity, cost in data["transit"]
         )
+    if "splits" in data:
+        holding.splits = tuple((at, top, low) for at, top, low in data["splits"])
     holding.last = tuple(last)
     return holding
 

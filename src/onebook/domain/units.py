@@ -20,6 +20,7 @@ def fold_split(terms: Terms, holdings: Mapping[Key, Holding], movement: Movement
             continue
         after = before.copy()
         after.quantity = share(before.quantity, top, low)
+        after.splits = (*before.splits, (movement.order[0], movement.numerator, movement.denominator))
         after.unbased = share(before.unbased, top, low)
         for name in ("highest", "lowest"):
             seen = getattr(before, name)
@@ -80,6 +81,8 @@ def bring(terms: Terms, before: Holding, movement: Movement, flow: str) -> Chang
     else:
         increase(terms, after, movement, quantity, value, ZERO)
         after.unbased = add(after.unbased, unbased)
+        if unbased and after.trip is not None:  # nobody knows what they were entered at
+            after.trip.entry_quantity = subtract(after.trip.entry_quantity, unbased)
     if terms.pays_notional:
         moved = value if quantity > ZERO else negate(value)
         setattr(after, flow, add(getattr(after, flow), moved))

@@ -16,7 +16,7 @@ from onebook.domain.reports import BatchReport, Event
 from onebook.domain.shapes import fact_from
 from onebook.errors import BookError, ImportRefused, InputError
 from onebook.intake.files import Row, Source, rows
-from onebook.intake.mapping import Columns, Mapper
+from onebook.intake.mapping import Columns, Mapper, zone_of
 
 CHUNK = 5_000
 MAX_REFUSED = 10_000
@@ -44,6 +44,9 @@ class Book(Protocol):
     def events(self, *, after: int, types: tuple[str, ...]) -> Iterator[Event]:
         """Return events of the log."""
 
+    def entries(self, *, after: int, limit: int) -> list[tuple[Any, ...]]:
+        """Return entries of the log: (sequence, body, hash)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedRow:
@@ -57,7 +60,11 @@ class RefusedRow:
 
 @dataclass(slots=True, kw_only=True)
 class ImportReport:
-    """What became of the rows. ``fills`` are the identities of the fills that this import recorded."""
+    """What became of the rows.
+
+    ``fills`` are the identities of the fills that this import recorded. Its entries in the log lie between
+    ``first_sequence`` and ``last_sequence``; ``last_hash`` is the hash of the last in hex, which no other book has.
+    """
 
     files: list[str] = field(default_factory=list)
     rows: int = 0
@@ -69,6 +76,16 @@ class ImportReport:
     unused_columns: dict[str, list[str]] = field(default_factory=dict)
     dry_run: bool = False
     fills: list[str] = field(default_factory=list)
+    first_sequence: int | None = None
+    last_sequence: int | None = None
+    last_hash: str = ""
+
+    def booked(self, first: int | None, last: int | None) -> None:
+        """Take in between which sequences entries of this import lie."""
+        if self.first_sequence is None:
+            self.first_sequence = first
+        if last is not None:
+            self.last_sequence = last
 
     def refuse(self, row: Row, reason: str, name: str = "") -> None:
         """Add a row that was not booked."""
@@ -79,13 +96,21 @@ class ImportReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """How files are to be read: kind of rows, map, fields for all rows, zone of times without one."""
+    """How files are to be read: kind of rows, map, fields for all rows, zone of times without one.
+
+    Raises:
+        InputError: there is no such zone.
+    """
 
     kind: str = "fill"
     columns: Columns = field(default_factory=Columns)
     defaults: Mapping[str, str] = field(default_factory=dict)
     zone: str = ""
     dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        if self.zone:
+            zone_of(self.zone)
 
 
 @dataclass(slots=True)
@@ -118,6 +143,8 @@ class Importer:
             if unused := mapper.unused():
                 self.report.unused_columns[mapper.source.path] = unused
             self._book_file(mapper)
+        if self.report.last_sequence is not None:
+            self.report.last_hash = _hash_at(self.book, self.report.last_sequence)
         return self.report
 
     def _book_file(self, mapper: Mapper) -> None:
@@ -154,6 +181,7 @@ class Importer:
         self.report.recorded += found.recorded
         self.report.exists += found.exists
         self.report.conflicts += found.conflicts
+        self.report.booked(found.first_sequence, found.last_sequence)
         for refusal in found.refused:
             row, _ = chunk[refusal.index]
             details = getattr(refusal.error, "details", {})
@@ -189,6 +217,8 @@ class Importer:
             recorded = receipt.status == "recorded"
             self.report.recorded += recorded
             self.report.exists += not recorded
+            if recorded:
+                self.report.booked(receipt.sequence, receipt.sequence)
 
     def _annotate(self, values: dict[str, Any]) -> Any:
         wanted = tuple(values[name] for name in ("account", "instrument", "strategy", "leg", "opened_at"))
@@ -224,9 +254,9 @@ def undo(book: Book, report_path: str, progress: Callable[[int], None] | None = 
     """Bust the fills that an import recorded, the newest first; return how many, and what could not be.
 
     Raises:
-        ImportRefused: the file is not the report of an import.
+        ImportRefused: the file is not the report of an import into this book.
     """
-    identities = _reported(report_path)
+    identities = _reported(book, report_path)
     name = Path(report_path).name
     busted, failed = 0, []
     for number, identity in enumerate(reversed(identities), 1):
@@ -239,15 +269,33 @@ def undo(book: Book, report_path: str, progress: Callable[[int], None] | None = 
     return busted, failed
 
 
-def _reported(path: str) -> list[str]:
+def _hash_at(book: Book, sequence: int) -> str:
+    """Return the hash of an entry in hex; empty when the log does not have it."""
+    return next((found.hex() for at, _, found in book.entries(after=sequence - 1, limit=1) if at == sequence), "")
+
+
+def _reported(book: Book, path: str) -> list[str]:
+    """Return the fills that a report names, when it is of this book."""
     try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))["fills"]
+        report = json.loads(Path(path).read_text(encoding="utf-8"))
+        fills, last, last_hash = report["fills"], report.get("last_sequence", ""), report.get("last_hash")
     except OSError as problem:
         msg = f"{path}: cannot be read ({problem.strerror})"
         raise ImportRefused(msg, file=path) from None
-    except (ValueError, KeyError, TypeError):
-        found = None
-    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+    except (ValueError, KeyError, TypeError, AttributeError):
+        fills = last = last_hash = None
+    if not isinstance(fills, list) or not all(isinstance(item, str) for item in fills):
         msg = f"{path}: is not the report of an import; keep one with: onebook import FILE --report REPORT.json"
         raise ImportRefused(msg, file=path)
-    return found
+    if last is None and not fills:
+        return []
+    if type(last) is not int or not 0 < last < 2**63 or not last_hash:
+        msg = f"{path}: does not say which book it is of, so nothing was undone; bust its fills with: onebook bust FILL"
+        raise ImportRefused(msg, file=path)
+    if _hash_at(book, last) != last_hash:
+        msg = (
+            f"{path}: is of an import into another book, whose entry {last} this one does not have; nothing was undone."
+            " Name that book with: onebook --db BOOK import --undo"
+        )
+        raise ImportRefused(msg, file=path)
+    return fills

@@ -9,6 +9,7 @@ import difflib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
+from datetime import timedelta, tzinfo
 from typing import Any
 
 from onebook.domain import times
@@ -211,18 +212,37 @@ def _signed(text: Any) -> dict[str, Any]:
     return {"side": "buy", "quantity": quantity}
 
 
+def zone_of(name: str) -> tzinfo:
+    """Return a zone by its IANA name.
+
+    Raises:
+        InputError: there is none.
+    """
+    from zoneinfo import ZoneInfo
+
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        msg = f"zone: {name!r} is no zone; write an IANA name such as Europe/Berlin"
+        raise InputError(msg, field="zone", value=name) from None
+
+
 def _zoned(text: str, zone: str) -> dict[str, Any]:
-    """Return a time whose zone the file leaves out."""
+    """Return a time whose zone the file leaves out.
+
+    Raises:
+        InputError: clocks of that zone never showed this time, or showed it twice.
+    """
     try:
         return {"occurred_ns": times.from_text("occurred_at", text)}
     except NaiveTime:
-        from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
         ns = times.from_text("occurred_at", f"{text.strip()}Z")
-        try:
-            offset = times.to_datetime(ns).replace(tzinfo=ZoneInfo(zone)).utcoffset()
-        except (ZoneInfoNotFoundError, ValueError):
-            msg = f"zone: {zone!r} is no zone; write an IANA name such as Europe/Berlin"
-            raise InputError(msg, field="zone", value=zone) from None
-        assert offset is not None  # noqa: S101  a ZoneInfo always has one
-        return {"occurred_ns": ns - int(offset.total_seconds()) * times.SECOND}
+    local = times.to_datetime(ns).replace(tzinfo=zone_of(zone))
+    either = (local, local.replace(fold=1))
+    before, after = (moment.utcoffset() or timedelta() for moment in either)
+    if before != after:
+        what = "is skipped" if before < after else "comes twice"
+        written = " or ".join(moment.isoformat() for moment in either)
+        msg = f"occurred_at: {text.strip()} {what} in {zone}, where clocks change then; write its offset: {written}"
+        raise InputError(msg, field="occurred_at", value=text)
+    return {"occurred_ns": ns - before // timedelta(seconds=1) * times.SECOND}

@@ -5,15 +5,15 @@ from typing import Any
 
 from onebook.domain import facts
 from onebook.domain.cash import Cash, fold_cash
-from onebook.domain.decide import signals
+from onebook.domain.decide.booking import FAR_AHEAD, value
 from onebook.domain.decide.facts_again import generated, seen_before
-from onebook.domain.decide.fills import FAR_AHEAD, value
 from onebook.domain.decide.placing import place
+from onebook.domain.decide.signal_status import follow
 from onebook.domain.holdings import flag_bit
 from onebook.domain.identity import identity_text, scope
 from onebook.domain.movements import RANK, Movement
 from onebook.domain.rates import valuation
-from onebook.domain.shapes import Data, fact_data
+from onebook.domain.shapes import Data, fact_data, valuation_data
 from onebook.domain.state import CashLedger, Decision, EventDraft, Ledger, Record, Stamp, State
 
 _AHEAD = flag_bit("time_ahead")
@@ -67,7 +67,7 @@ def begin(  # noqa: PLR0913  one fact's parts
     decision.identities.append((scope(fact.KIND, account), name, 1))
     body = {field: item for field, item in data.items() if field != "raw"} | {"first": stamp.sequence}
     decision.records.append(Record(fact.KIND, account, name, at, body, instrument, strategy))
-    if not given:
+    if name == generated(fact.KIND, stamp):
         decision.tally["facts_without_identity"] = 1
     return Start(decision, at, data, repeat=False, ahead=ahead)
 
@@ -108,8 +108,6 @@ def movement_of(state: State, ledger: Ledger, start: Start, stamp: Stamp, kind: 
 
 
 def _keep_rates(start: Start, movement: Movement) -> None:
-    from onebook.domain.shapes import valuation_data
-
     data = start.decision.events[0].data
     if movement.worth is not None:
         data["worth"] = valuation_data(movement.worth)
@@ -122,7 +120,7 @@ def into(state: State, start: Start, ledger: Ledger, movement: Movement, stamp: 
     decision = start.decision
     decision.ledger = decision.ledger or ledger
     place(state, decision, ledger, movement, stamp, f"late {movement.kind}")
-    signals.follow(state, decision)
+    follow(state, decision)
     return decision
 
 

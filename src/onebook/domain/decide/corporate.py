@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from onebook.domain import facts, times
 from onebook.domain.decide.arriving import begin, into, movement_of
+from onebook.domain.decide.definitions import change_symbol
 from onebook.domain.identity import identity_text
 from onebook.domain.numbers import plain, share
 from onebook.domain.state import Decision, EventDraft, Ledger, Record, Stamp, State
@@ -30,8 +31,6 @@ def record_corporate_action(state: State, fact: facts.CorporateAction, stamp: St
     start.at = state.days.midnight(day)
     ledger = state.ledger(fact.account, fact.instrument)
     if fact.kind == "symbol_change":
-        from onebook.domain.decide.definitions import change_symbol
-
         return change_symbol(state, start.decision, fact, ledger, start.at, stamp)
     if fact.kind == "split":
         movement = movement_of(

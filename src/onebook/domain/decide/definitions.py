@@ -6,8 +6,9 @@ from typing import Any
 from onebook.domain import facts
 from onebook.domain.cash import Cash, cash_data
 from onebook.domain.days import Days
-from onebook.domain.decide import signals
+from onebook.domain.decide.facts_again import conflict
 from onebook.domain.decide.placing import Refold, foreign_currency
+from onebook.domain.decide.signal_status import follow
 from onebook.domain.identity import identity_text, scope
 from onebook.domain.instruments import terms_of
 from onebook.domain.movements import Movement
@@ -50,7 +51,7 @@ def define_instrument(state: State, fact: facts.Instrument, stamp: Stamp) -> Dec
             if terms != ledger.terms:
                 refold.plan(ledger, terms=terms)
     refold.run("definition", f"{fact.symbol} defined")
-    signals.follow(state, decision)
+    follow(state, decision)
     return decision
 
 
@@ -81,7 +82,7 @@ def define_account(state: State, fact: facts.Account, stamp: Stamp) -> Decision:
         if terms != ledger.terms:
             refold.plan(ledger, terms=terms)
     refold.run("definition", f"account {fact.name} defined")
-    signals.follow(state, decision)
+    follow(state, decision)
     return decision
 
 
@@ -116,8 +117,6 @@ def record_rate(state: State, fact: facts.Rate, stamp: Stamp) -> Decision:
         decision.first = int(held.body["first"])
         decision.status = "exists"
         if held.body["price"] != plain(fact.price):
-            from onebook.domain.decide.facts_again import conflict
-
             decision.status = "conflict"
             conflict(state, decision, stamp, {"kind": "rate", "price": plain(fact.price)})
         return decision
@@ -165,7 +164,7 @@ def _value_what_waits(state: Any, decision: Decision, at: int, stamp: Stamp) -> 
             refold.plan(ledger, removed=[old for old, _ in pairs], added=[new for _, new in pairs])
     if planned:
         refold.run("rate", "valued by a later rate")
-        signals.follow(state, decision)
+        follow(state, decision)
     for cash_ledger in list(state.cash_ledgers(unvalued=True)):
         _revalue_cash(state, decision, cash_ledger, state.settings.base_currency, stamp, since=at)
 
@@ -255,7 +254,7 @@ def change_symbol(
         if terms != ledger.terms:
             refold.plan(ledger, terms=terms)
     refold.run("symbol change", f"{fact.instrument} is now {fact.new_symbol}")
-    signals.follow(state, decision)
+    follow(state, decision)
     return decision
 
 

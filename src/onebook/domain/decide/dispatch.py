@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from onebook.domain import commands, facts
-from onebook.domain.decide import corporate, corrections, definitions, fills, money, orders, signals, transfers
+from onebook.domain.decide import corporate, corrections, definitions, fills, money, notes, orders, signals, transfers
 from onebook.domain.state import Decision, EventDraft, Record, Stamp, State
 from onebook.errors import InputError
 
@@ -46,7 +46,7 @@ def decide(state: State, command: commands.Command, stamp: Stamp) -> Decision:
     if isinstance(command, commands.Correct):
         return corrections.correct(state, command, stamp)
     if isinstance(command, commands.Annotate):
-        return corrections.annotate(state, command, stamp)
+        return notes.annotate(state, command, stamp)
     assert isinstance(command, commands.Note)  # noqa: S101  the union ends here
     decision = Decision(command.account, command.instrument, command.strategy)
     decision.occurred_ns = stamp.recorded_ns

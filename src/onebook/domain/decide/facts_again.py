@@ -16,7 +16,10 @@ _SILENT = frozenset(
 
 
 def generated(kind: str, stamp: Stamp) -> str:
-    """Return the id of a fact that came without one: a function of its place in the log."""
+    """Return the id of a fact that came without one: a function of its place in the log.
+
+    One that comes with this very id counts as one without, since the log cannot tell the two apart.
+    """
     return f"{kind}-{stamp.sequence}"
 
 

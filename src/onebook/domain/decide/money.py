@@ -2,7 +2,7 @@
 
 from onebook.domain import facts
 from onebook.domain.decide.arriving import begin, into, move_cash, movement_of
-from onebook.domain.decide.fills import check_price
+from onebook.domain.decide.booking import check_price
 from onebook.domain.holdings import Holding
 from onebook.domain.numbers import absolute
 from onebook.domain.state import Decision, Stamp, State

@@ -130,7 +130,7 @@ def record_order(state: State, order: facts.Order, stamp: Stamp) -> Decision:
         _put(decision, fresh, body, after_fills(progress, order.quantity), at)
     else:
         decision.records.append(fresh)
-    if not order.client_order_id:
+    if order_id == generated("order", stamp):
         decision.tally["facts_without_identity"] = 1
     return decision
 

@@ -1,7 +1,7 @@
-"""Signals: GENERATED, then EXECUTED by a fill, CLOSED with its round trip, or EXPIRED."""
+"""Signals that strategies report: GENERATED, and moved on by hand, usually to EXPIRED.
 
-from collections.abc import Mapping
-from types import MappingProxyType
+What fills and round trips do to a signal stands in :mod:`onebook.domain.decide.signal_status`.
+"""
 
 from onebook.domain import facts
 from onebook.domain.decide.facts_again import generated, seen_before
@@ -17,14 +17,13 @@ NAMED = "signal_fill"
 SAID = "said"
 """Where a signal's record keeps the status that an update said: what it is where no fill executes it."""
 
-_EVENTS = {
+EVENTS = {
     "GENERATED": "signal_detected",
     "EXECUTED": "signal_executed",
     "EXPIRED": "signal_expired",
     "CLOSED": "signal_closed",
 }
-_KEPT = frozenset({"known", "first", "trip", SAID, "own_time"})
-"""What the book keeps beside a signal's own fields."""
+"""The event that puts a signal into a status."""
 
 _NEXT = {
     "GENERATED": {"EXECUTED", "EXPIRED", "CLOSED"},
@@ -32,11 +31,6 @@ _NEXT = {
     "EXPIRED": set(),
     "CLOSED": set(),
 }
-
-
-Changed = Mapping[tuple[int, int], facts.Fill | None]
-"""Fills recorded before, by (sequence, ordinal), as they stand after a decision: None for a busted one."""
-_NOTHING: Changed = MappingProxyType({})
 
 
 def record_signal(state: State, signal: facts.Signal, stamp: Stamp) -> Decision:
@@ -62,8 +56,8 @@ def record_signal(state: State, signal: facts.Signal, stamp: Stamp) -> Decision:
     record = Record(SIGNAL, signal.account, signal_id, at, body, signal.instrument, signal.strategy, status)
     decision.records.append(record)
     if status != "GENERATED":
-        decision.events.append(EventDraft(_EVENTS[status], {"signal_id": signal_id, "status": status}))
-    if not signal.signal_id:
+        decision.events.append(EventDraft(EVENTS[status], {"signal_id": signal_id, "status": status}))
+    if signal_id == generated("signal", stamp):
         decision.tally["facts_without_identity"] = 1
     return decision
 
@@ -89,7 +83,7 @@ def record_signal_update(state: State, update: facts.SignalUpdate, stamp: Stamp)
     data = fact_data(update) | {"fact": "signal_update"}
     if update.occurred_ns is None:
         data["own_time"] = True
-    decision.events.append(EventDraft(_EVENTS[update.status], data))
+    decision.events.append(EventDraft(EVENTS[update.status], data))
     decision.identities.append((updates, key, 1))
     body: Data = dict(held.body) if held is not None else {"signal_id": update.signal_id, "known": False}
     if status != update.status or held is None:
@@ -110,71 +104,3 @@ def record_signal_update(state: State, update: facts.SignalUpdate, stamp: Stamp)
         )
     )
     return decision
-
-
-def follow(state: State, decision: Decision, *fills: facts.Fill, changed: Changed = _NOTHING) -> None:
-    """Move the signals that a decision's new fills and its round trips name, in the same entry.
-
-    Where it folded again the fills that stand are asked: see :mod:`onebook.domain.decide.signals_again`.
-    """
-    if decision.points_ended:
-        from onebook.domain.decide.signals_again import settle
-
-        settle(state, decision, fills, changed)
-        return
-    names = fills[0].signal_id if fills else ""  # there is one at most where nothing folded again
-    if not names and not decision.trips_added:
-        return
-    moved: dict[tuple[str, str], tuple[str, int | None]] = {}
-    if names:
-        moved[fills[0].account, names] = ("EXECUTED", _open_trip(decision, names))
-    for number, trip in decision.trips_added:
-        if trip.signal_id:
-            account = next(ledger.account for ledger, _ in decision.holdings if ledger.id == number)
-            moved[account, trip.signal_id] = ("CLOSED", trip.id)
-    for (account, signal_id), (status, trip_id) in sorted(moved.items()):
-        held = state.record(SIGNAL, account, signal_id)
-        was, trip_was = ("", None) if held is None else (held.body["status"], held.body.get("trip"))
-        if was == "CLOSED" and status == "EXECUTED":
-            continue
-        if was != status or (trip_id is not None and trip_was != trip_id):
-            move(decision, held, account, signal_id, status, trip_was if trip_id is None else trip_id)
-
-
-def _open_trip(decision: Decision, signal_id: str) -> int | None:
-    for _, holding in decision.holdings:
-        if holding.trip is not None and holding.trip.signal_id == signal_id:
-            return holding.trip.id
-    return None
-
-
-def move(
-    decision: Decision, held: Record | None, account: str, signal_id: str, status: str, trip_id: int | None
-) -> None:
-    """Put a signal into a status and a round trip, with an event when the status is another one."""
-    body: Data = dict(held.body) if held is not None else {"signal_id": signal_id, "known": False}
-    was = body.get("status")
-    body["status"] = status
-    body.pop("trip", None)
-    if trip_id is not None:
-        body["trip"] = trip_id
-    at, instrument, strategy = decision.occurred_ns, decision.instrument, decision.strategy
-    if held is not None:
-        at, instrument, strategy = held.occurred_ns, held.instrument, held.strategy
-    decision.records.append(Record(SIGNAL, account, signal_id, at, body, instrument, strategy, status))
-    if was == status:
-        return
-    data: Data = {"signal_id": signal_id, "status": status}
-    if trip_id is not None:
-        data["round_trip"] = trip_id
-    if status == "GENERATED":  # it is as it was when it was detected, so its event says what that one said
-        data = {name: value for name, value in body.items() if name not in _KEPT}
-    decision.events.append(
-        EventDraft(
-            _EVENTS[status],
-            data,
-            None if strategy == decision.strategy else strategy,
-            None if account == decision.account else account,
-            None if instrument == decision.instrument else instrument,
-        )
-    )

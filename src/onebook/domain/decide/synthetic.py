@@ -8,16 +8,30 @@ is left of the busted one under ``order:{id}:{cumulative}:{left}`` at its old pr
 from decimal import Decimal
 
 from onebook.domain import facts
-from onebook.domain.decide import orders, signals
-from onebook.domain.decide.corrections import _busted as busted_record
-from onebook.domain.decide.fills import SYNTHETIC, hold_identities, prepare
+from onebook.domain.decide import orders
+from onebook.domain.decide.booking import hold_identities, prepare
+from onebook.domain.decide.history import busted_record, newest_version, standing
 from onebook.domain.decide.placing import Refold
-from onebook.domain.decide.repeats import newest_version, standing
+from onebook.domain.decide.signal_status import follow
 from onebook.domain.identity import fill_identity
 from onebook.domain.movements import Movement
 from onebook.domain.numbers import ZERO, plain, share, subtract
 from onebook.domain.shapes import fact_data
 from onebook.domain.state import Decision, EventDraft, Ledger, Record, Stamp, State
+
+SYNTHETIC = "synthetic"
+"""Kind of the record that lists an order's fills made from its cumulative quantity."""
+
+
+def list_synthetic(state: State, decision: Decision, fill: facts.Fill, stamp: Stamp, ordinal: int) -> None:
+    """List an order-level fill that a decision books, for the executions that may replace it."""
+    order_id = fill.venue_fill_id.split(":")[1]
+    found = state.record(SYNTHETIC, fill.account, order_id)
+    listed = list(found.body["fills"]) if found is not None else []
+    listed.append([stamp.sequence, ordinal, plain(fill.quantity)])
+    decision.records.append(
+        Record(SYNTHETIC, fill.account, order_id, decision.occurred_ns, {"fills": listed}, fill.instrument)
+    )
 
 
 def replace_synthetic(
@@ -71,7 +85,7 @@ def replace_synthetic(
     )
     _order(decision, order, fill, replaced, left_over, movement)
     booked = (fill,) if left_over is None else (fill, left_over)
-    signals.follow(state, decision, *booked, changed=changed)
+    follow(state, decision, *booked, changed=changed)
     return decision
 
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 from onebook.domain import facts, times
-from onebook.domain.decide import signals
 from onebook.domain.decide.arriving import Start, begin, move_cash, movement_of
 from onebook.domain.decide.placing import Refold, place
 from onebook.domain.decide.replay import holding_before
+from onebook.domain.decide.signal_status import follow
 from onebook.domain.holdings import Holding
 from onebook.domain.movements import RANK, Movement, tie_text
 from onebook.domain.numbers import negate
@@ -41,7 +41,7 @@ def record_transfer(state: State, fact: facts.Transfer, stamp: Stamp) -> Decisio
         _place_out(state, start, fact, out, stamp)
     if arrives:
         _units_in(state, start, fact, received, stamp)
-    signals.follow(state, start.decision)
+    follow(state, start.decision)
     return start.decision
 
 

@@ -11,18 +11,19 @@ from onebook.errors import BookError, CorruptLog, NotABook, StoreBusy, StoreClos
 def translated(problem: Exception, url: str) -> BookError:
     """Return the error to raise instead of one of apsw's."""
     text = str(problem)
+    restore = f"onebook --db {url} restore BACKUP --replace"
     if isinstance(problem, apsw.BusyError | apsw.LockedError):
         return StoreBusy(f"{url}: another process is writing; try again in a moment", url=url)
     if isinstance(problem, apsw.FullError):
         return StoreFull(f"{url}: the disk is full; nothing was written. Make room and try again", url=url)
     if isinstance(problem, apsw.NotADBError):
         return NotABook(
-            f"{url} is no database that can be read, so it is not a book; restore a backup with: onebook restore, or"
+            f"{url} is no database that can be read, so it is not a book; restore a backup with: {restore}, or"
             f" take in rows of CSV with: onebook --db BOOK import {url}",
             url=url,
         )
     if isinstance(problem, apsw.CorruptError):
-        return CorruptLog(f"{url}: the file is damaged ({text}); restore a backup with: onebook restore", url=url)
+        return CorruptLog(f"{url}: the file is damaged ({text}); restore a backup with: {restore}", url=url)
     if isinstance(problem, apsw.ReadOnlyError | apsw.PermissionsError):
         return StoreError(f"{url}: cannot be written; check its permissions, or open it read_only", url=url)
     if isinstance(problem, apsw.CantOpenError):

@@ -4,6 +4,7 @@ A file that SQLite takes for a database is never opened here: closing it would t
 this process has open in it.
 """
 
+import os
 from pathlib import Path
 
 from onebook.errors import NotABook, StoreError
@@ -113,3 +114,12 @@ def _kind(target: Path, begin: bytes) -> str:
     first = text.partition("\n")[0]
     named = target.suffix.lower() in {".csv", ".tsv"}
     return "a CSV file" if named or any(first.count(mark) > 1 for mark in _DELIMITERS) else "a text file"
+
+
+def place_of(path: str) -> tuple[int, int] | None:
+    """Return which file lies at a path, by device and number; None when there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116  once per transaction, and a Path costs as much again
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -234,6 +234,10 @@ FROM day_rows
 -- All rows, for comparison.
 SELECT kind, account, id, known_from, occurred_ns, instrument, strategy, status, body, known_until FROM records
 
+-- name: digest_tally
+-- All rows, for comparison.
+SELECT name, count FROM tally
+
 -- name: digest_rates
 -- All rows, for comparison.
 SELECT base, quote, at_ns, source, price, known_from FROM rates

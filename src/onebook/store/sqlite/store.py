@@ -6,7 +6,7 @@ for no disk and gives way to every other writer.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -15,11 +15,12 @@ from typing import Any
 
 import apsw
 
-from onebook.errors import InputError, SchemaTooNew, StoreBusy, StoreClosed, StoreError
+from onebook.errors import SchemaTooNew, StoreBusy, StoreClosed, StoreError
 from onebook.store.port import TABLES, Batch, Row
 from onebook.store.sql import statements
-from onebook.store.sqlite.errors import ours, translated
-from onebook.store.sqlite.place import another_programs, check_place, empty, is_too_short, other_file
+from onebook.store.sqlite.asking import ask
+from onebook.store.sqlite.errors import ours
+from onebook.store.sqlite.place import another_programs, check_place, empty, is_too_short, other_file, place_of
 from onebook.store.sqlite.reader import SqliteReader, guarded
 
 WRITES = statements("onebook.store.sqlite", "writes.sql")
@@ -85,6 +86,7 @@ class SqliteStore(SqliteReader):
             except BaseException:
                 self.connection.close(force=True)
                 raise
+        self._place = place_of(path)
 
     def _connect(self, *, writing: bool) -> apsw.Connection:
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE if writing else apsw.SQLITE_OPEN_READONLY
@@ -185,6 +187,12 @@ class SqliteStore(SqliteReader):
         self._check_open()
         if self.read_only:
             raise StoreError(f"{self.path} was opened read_only", url=self.path)
+        if self._vfs is None and place_of(self.path) != self._place:
+            raise StoreError(
+                f"{self.path} was removed, moved or replaced while it was open; nothing was written. Close this book,"
+                " look what became of the file, and open it again",
+                url=self.path,
+            )
         with self._turn:
             self.connection.execute("BEGIN IMMEDIATE")
 
@@ -303,23 +311,7 @@ class SqliteStore(SqliteReader):
         with ours(self.path):
             connection = self._connect(writing=False)
             connection.pragma("query_only", 1)
-            try:
-                names: list[str] = []
-                cursor = connection.cursor()
-                cursor.exec_trace = _columns_into(names)
-                cursor.execute(sql, params)
-            except (apsw.SQLError, apsw.BindingsError, TypeError) as problem:
-                connection.close()
-                msg = f"sql: {problem}; the tables and views are those of docs/reference/sql.md"
-                raise InputError(msg, field="sql", value=sql) from None
-            except apsw.ReadOnlyError:
-                connection.close()
-                msg = "sql: only reads; facts go in with book.record, and wrong ones are put right with book.correct"
-                raise InputError(msg, field="sql", value=sql) from None
-            except apsw.Error:
-                connection.close()
-                raise
-        return names, _drain(connection, cursor, self.path)
+            return ask(connection, self.path, sql, params)
 
     def close(self) -> None:
         """Give every connection back."""
@@ -333,25 +325,6 @@ class SqliteStore(SqliteReader):
             with suppress(Empty):
                 while True:
                     closing.callback(self._idle.get_nowait().connection.close)
-
-
-def _columns_into(names: list[str]) -> Callable[[apsw.Cursor, str, Any], bool]:
-    """Return what takes a statement's column names before its first row, for answers without rows."""
-
-    def take(cursor: apsw.Cursor, _sql: str, _params: object) -> bool:
-        names[:] = [item[0] for item in cursor.get_description()]
-        return True
-
-    return take
-
-
-def _drain(connection: apsw.Connection, cursor: apsw.Cursor, url: str) -> Iterator[Row]:
-    try:
-        yield from cursor
-    except apsw.Error as problem:
-        raise translated(problem, url) from None
-    finally:
-        connection.close()
 
 
 def _sync(path: str) -> None:

@@ -1,0 +1,66 @@
+"""Notes and tags on round trips. They hang on the fact that opens the trip, and go where it goes."""
+
+from onebook.domain import commands, facts
+from onebook.domain.decide.history import newest_version
+from onebook.domain.movements import Movement
+from onebook.domain.shapes import Data, plain_value
+from onebook.domain.state import Decision, EventDraft, Record, Stamp, State, StoredFact
+from onebook.errors import AmbiguousLot
+
+_ANNOTATION = "annotation"
+
+
+def annotate(state: State, command: commands.Annotate, stamp: Stamp) -> Decision:
+    """Hang notes and tags on the fact that opens a round trip."""
+    held = state.fact(command.round_trip_id, 1)
+    fact = newest_version(state, held).fact if held.kind == "fill" else held.fact
+    account = fact.account
+    decision = Decision(account, getattr(fact, "instrument", "") or "", getattr(fact, "strategy", "") or "")
+    if not decision.instrument:
+        msg = f"{command.round_trip_id} opens no round trip; see onebook round-trips"
+        raise AmbiguousLot(msg, which=command.round_trip_id)
+    decision.occurred_ns = stamp.recorded_ns
+    key = str(command.round_trip_id)
+    note = state.record(_ANNOTATION, account, key)
+    body: Data = dict(note.body) if note is not None else {}
+    if command.notes is not None:
+        body["notes"] = command.notes
+    if command.tags is not None:
+        body["tags"] = plain_value(command.tags)
+    decision.identity = f"round_trip|{command.round_trip_id}"
+    if note is not None and note.body == body:
+        decision.status, decision.first = "exists", held.sequence
+        return decision
+    decision.events.append(EventDraft("annotated", {"fact": command.round_trip_id} | body))
+    decision.tally["other_entries"] = 1
+    decision.records.append(
+        Record(_ANNOTATION, account, key, fact.occurred_ns or stamp.recorded_ns, body, decision.instrument)
+    )
+    return decision
+
+
+def pass_note_on(state: State, decision: Decision, busted: Movement, ledger: int) -> None:
+    """Notes hang on a fact; when it is busted they go to the next fact of the same position."""
+    note = state.record(_ANNOTATION, decision.account, str(busted.sequence))
+    if note is None or not note.body:
+        return
+    for movement in state.movements(ledger, busted.order):
+        if movement.strategy == busted.strategy and movement.leg == busted.leg:
+            body = dict(note.body)
+            key = str(movement.sequence)
+            decision.events.append(EventDraft("annotated", {"fact": movement.sequence} | body))
+            decision.records.append(
+                Record(_ANNOTATION, decision.account, key, movement.order[0], body, decision.instrument)
+            )
+            return
+
+
+def take_note_along(state: State, decision: Decision, held: StoredFact, old: facts.Fill, new: facts.Fill) -> None:
+    """Notes hang on a fact: when it turns out to be another account's they go there with it."""
+    key = str(held.sequence)
+    note = state.record(_ANNOTATION, old.account, key)
+    if note is None or not note.body or new.account == old.account:
+        return
+    at = new.occurred_ns or 0
+    decision.records.append(Record(_ANNOTATION, old.account, key, note.occurred_ns, {}, note.instrument))
+    decision.records.append(Record(_ANNOTATION, new.account, key, at, dict(note.body), new.instrument))
