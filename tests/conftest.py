@@ -1,13 +1,37 @@
-"""Settings that hold for every test: how hard hypothesis tries.
+"""What holds for every test: how hard hypothesis tries, and a book in every store under a clock that is moved.
 
 `HYPOTHESIS_PROFILE=full` tries twenty times as many examples as the default `fast`. A failing example prints
 a blob that replays it.
 """
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
+
+import onebook
+from onebook.testing.clock import FakeClock
 
 settings.register_profile("fast", max_examples=50, deadline=None, derandomize=False, print_blob=True)
 settings.register_profile("full", settings.get_profile("fast"), max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock("2024-06-03T12:00:00Z")
+
+
+@pytest.fixture(params=["sqlite", "memory"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return ":memory:" if request.param == "memory" else str(tmp_path / "book.db")
+
+
+@pytest.fixture
+def book(place: str, clock: FakeClock) -> Iterator[onebook.Book]:
+    with onebook.open(place, clock=clock) as opened:
+        yield opened
+        report = opened.verify()
+        assert report.ok, report.problems

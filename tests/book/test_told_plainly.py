@@ -112,3 +112,17 @@ def test_what_is_no_batch_and_no_sequence_is_said_so(book: onebook.Book) -> None
         book.as_of(moment="2024-06-03T00:00:00Z", known="x")  # type: ignore[arg-type]
     with pytest.raises(onebook.InputError, match="sequence: '1' is not a sequence"):
         book.as_of("1")  # type: ignore[arg-type]
+
+
+def test_a_process_that_changes_its_folder_keeps_its_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(tmp_path)
+    with onebook.open("book.db") as book:
+        book.record(fill("AAPL", "buy", 1, 10, "05-02"))
+        monkeypatch.chdir(elsewhere)
+        assert book.record(fill("AAPL", "buy", 1, 10, "05-03")).sequence == 2
+        assert [item.quantity for item in book.positions()] == [2]
+        assert len(book.sql("SELECT * FROM entries")) == 2
+        assert book.verify().ok
+    assert list(elsewhere.iterdir()) == []

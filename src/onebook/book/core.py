@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from onebook.book.receipts import Receipt
 
 POLL_SECONDS = 0.02
-AHEAD = 5 * times.MINUTE
-"""How far a mark's time may be ahead of our clock."""
-
 CLOSED = "the book is closed; open it again"
 
 
@@ -161,7 +158,7 @@ class Core(Reading):
             msg = f"price: {value} is below 0"
             raise InputError(msg, field="price", value=price)
         moment = None if at is None else moment_ns("at", at)
-        if moment is not None and moment > self._clock() + AHEAD:
+        if moment is not None and moment > self._clock() + times.FAR_AHEAD:
             msg = f"at: {times.to_text(moment)} is in the future; a mark says what was seen"
             raise InputError(msg, field="at", value=at)
         name = instrument if type(instrument) is str and instrument else required("instrument", instrument)

@@ -14,6 +14,7 @@ from decimal import Decimal
 from itertools import islice
 
 from onebook.domain import times
+from onebook.domain.holdings import Splits
 from onebook.domain.instruments import Terms
 from onebook.domain.numbers import ONE, ZERO, add, canonical, multiply, plain, quotient, share, subtract
 from onebook.errors import StoreError
@@ -80,7 +81,7 @@ class Exposure:
     units: Decimal
     cost: Decimal
     inverse: bool
-    splits: tuple[tuple[int, int, int], ...] = ()
+    splits: Splits = ()
 
     def unrealized(self, price: Decimal) -> Decimal:
         """Return the unrealized P&L at a price."""
@@ -89,7 +90,7 @@ class Exposure:
         return subtract(multiply(self.units, price), self.cost)
 
 
-def in_new_units(price: Decimal, at: int, splits: tuple[tuple[int, int, int], ...]) -> Decimal:
+def in_new_units(price: Decimal, at: int, splits: Splits) -> Decimal:
     """Return what a price of some moment is after the splits that came later."""
     for moment, numerator, denominator in splits:
         if at < moment:
@@ -337,9 +338,7 @@ class Marks:
                 mark.past[:2] = [(since, max(high, other_high), min(low, other_low))]
 
 
-def exposure_of(
-    terms: Terms, quantity: Decimal, cost: Decimal, splits: tuple[tuple[int, int, int], ...] = ()
-) -> Exposure:
+def exposure_of(terms: Terms, quantity: Decimal, cost: Decimal, splits: Splits = ()) -> Exposure:
     """Return what a position is worth per price."""
     units = quantity if terms.contract_size == ONE else multiply(quantity, terms.contract_size)
     signed = cost if quantity > ZERO else subtract(ZERO, cost)

@@ -11,6 +11,9 @@ from onebook.domain.numbers import ONE, ZERO, add, subtract
 Key = tuple[str, str]
 """(strategy, leg): which position of a ledger."""
 
+Splits = tuple[tuple[int, int, int], ...]
+"""Splits that a position went through: (moment in nanoseconds, numerator, denominator)."""
+
 FLAGS = (
     "contract_size_assumed",
     "account_mixed",
@@ -139,7 +142,7 @@ class Holding:
     ``cash`` is what moved in the settlement currency, ``other_cash`` in others. ``foreign`` is the part of
     the realized P&L that was valued from other currencies. ``opening`` and ``transfers`` are the flows, in
     the settlement currency, that brought units in or took them out without a trade; what is in ``transit`` to
-    another own account has not left yet. ``splits`` are those it went through: (moment, numerator, denominator).
+    another own account has not left yet. ``splits`` are those it went through.
     ``*_base`` are the same in the book's base currency and ``*_missing`` what had no rate to it; both stay 0 where the
     two currencies are one.
     """
@@ -176,7 +179,7 @@ class Holding:
     other_cash: dict[str, Decimal] = field(default_factory=dict)
     receivables: tuple[Receivable, ...] = ()
     transit: tuple[Transit, ...] = ()
-    splits: tuple[tuple[int, int, int], ...] = ()
+    splits: Splits = ()
     last: Order = FIRST
 
     def copy(self) -> "Holding":

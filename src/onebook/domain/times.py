@@ -12,6 +12,8 @@ from onebook.errors import InputError, NaiveTime
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
 DAY = 86_400 * SECOND
+FAR_AHEAD = 5 * MINUTE
+"""How far ahead of our clock a time may be before it is odd: a fill is flagged, a mark refused."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TEXT = re.compile(

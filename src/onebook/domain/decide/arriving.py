@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from onebook.domain import facts
+from onebook.domain import facts, times
 from onebook.domain.cash import Cash, fold_cash
-from onebook.domain.decide.booking import FAR_AHEAD, value
+from onebook.domain.decide.booking import value
 from onebook.domain.decide.facts_again import generated, seen_before
 from onebook.domain.decide.placing import place
 from onebook.domain.decide.signal_status import follow
@@ -59,7 +59,7 @@ def begin(  # noqa: PLR0913  one fact's parts
     if at is None:
         at = _own_time(state, fact, stamp, account, instrument, strategy)
         data["own_time"] = True
-    elif at > stamp.recorded_ns + FAR_AHEAD:
+    elif at > stamp.recorded_ns + times.FAR_AHEAD:
         ahead = True
         data["flags"] = ["time_ahead"]
     decision.occurred_ns = at

@@ -15,9 +15,6 @@ from onebook.domain.shapes import Data, fact_data, valuation_data
 from onebook.domain.state import Decision, EventDraft, Ledger, Stamp, State
 from onebook.errors import InputError
 
-FAR_AHEAD = 5 * times.MINUTE
-"""How far in the future a given time may be before it is flagged."""
-
 MIXED = flag_bit("account_mixed")
 AHEAD = flag_bit("time_ahead")
 _SYNTHETIC = flag_bit("synthetic")
@@ -40,7 +37,7 @@ def prepare(
     timed = at is not None
     if at is None:
         at = _own_time(ledger, fill, stamp)
-    elif at > stamp.recorded_ns + FAR_AHEAD:
+    elif at > stamp.recorded_ns + times.FAR_AHEAD:
         flags |= AHEAD
     if fill.venue:
         venue = state.account_venue(fill.account)

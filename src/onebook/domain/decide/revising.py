@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
-from onebook.domain import facts
+from onebook.domain import facts, times
 from onebook.domain.decide import orders
-from onebook.domain.decide.booking import AHEAD, FAR_AHEAD, MIXED, annotate_data, value
+from onebook.domain.decide.booking import AHEAD, MIXED, annotate_data, value
 from onebook.domain.decide.history import add_version, newest_version, standing
 from onebook.domain.decide.notes import take_note_along
 from onebook.domain.decide.placing import Refold
@@ -105,7 +105,7 @@ def _mark_again(
 ) -> None:
     """Flag a revised fill anew for its time, account and venue; another instrument's marks are not its own."""
     if new.occurred_ns != old.occurred_ns:
-        moved.ahead = (new.occurred_ns or 0) > stamp.recorded_ns + FAR_AHEAD
+        moved.ahead = (new.occurred_ns or 0) > stamp.recorded_ns + times.FAR_AHEAD
         moved.flags = moved.flags | AHEAD if moved.ahead else moved.flags & ~AHEAD
     if new.instrument not in state.names(old.account, old.instrument):
         moved.high = moved.low = None

@@ -66,6 +66,7 @@ class SqliteStore(SqliteReader):
         busy_ms: int = BUSY_MS,
     ) -> None:
         self.path = path
+        self._file = str(Path(path).absolute())  # the process may change its folder while the book is open
         self.read_only = read_only
         self._synchronous = synchronous
         self._vfs = vfs
@@ -86,11 +87,11 @@ class SqliteStore(SqliteReader):
             except BaseException:
                 self.connection.close(force=True)
                 raise
-        self._place = place_of(path)
+        self._place = place_of(self._file)
 
     def _connect(self, *, writing: bool) -> apsw.Connection:
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE if writing else apsw.SQLITE_OPEN_READONLY
-        connection = apsw.Connection(self.path, flags=flags, vfs=self._vfs, statementcachesize=256)
+        connection = apsw.Connection(self._file, flags=flags, vfs=self._vfs, statementcachesize=256)
         connection.set_busy_timeout(self._busy_ms)
         return connection
 
@@ -187,7 +188,7 @@ class SqliteStore(SqliteReader):
         self._check_open()
         if self.read_only:
             raise StoreError(f"{self.path} was opened read_only", url=self.path)
-        if self._vfs is None and place_of(self.path) != self._place:
+        if self._vfs is None and place_of(self._file) != self._place:
             raise StoreError(
                 f"{self.path} was removed, moved or replaced while it was open; nothing was written. Close this book,"
                 " look what became of the file, and open it again",
