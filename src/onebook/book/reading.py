@@ -213,7 +213,7 @@ class Reading:
             return list(islice(found, _at_most(limit)))
 
     def _movement(self, lens: Lens, after: int | str) -> Movement:
-        sequence, ordinal = log.after_sequence(after)
+        sequence, ordinal = log.place_after(after)
         fact = rows_fact(lens, sequence, ordinal if ordinal < 10**9 else 1)
         for info in lens.ledgers("position", fact.account, fact.instrument):
             begin = (fact.occurred_ns - 1, 99, "", 0, 0)

@@ -262,7 +262,7 @@ class Break:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Event:
     """One event of the log. ``id`` is ``sequence.ordinal``; ``data`` is plain JSON data."""
 
@@ -278,6 +278,13 @@ class Event:
     instrument: str
     strategy: str
     data: dict[str, Any]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Event):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in Event.__dataclass_fields__)
+
+    __hash__ = None  # type: ignore[assignment]  its data is a dictionary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

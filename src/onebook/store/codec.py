@@ -47,8 +47,33 @@ class EntryBody(msgspec.Struct, omit_defaults=True):
     strategy: str = ""
 
 
+class RawEvent(msgspec.Struct):
+    """One event of an entry for readers that may not want its data: that stays as bytes."""
+
+    type: str
+    data: msgspec.Raw
+    version: int = 1
+    account: str | None = None
+    instrument: str | None = None
+    strategy: str | None = None
+
+
+class RawEntry(msgspec.Struct):
+    """An entry for readers that may not want its events' data."""
+
+    at: int
+    occurred: int
+    events: list[RawEvent]
+    actor: str = ""
+    correlation_id: str = ""
+    account: str = ""
+    instrument: str = ""
+    strategy: str = ""
+
+
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(EntryBody)
+_raw_decoder = msgspec.json.Decoder(RawEntry)
 _plain = msgspec.json.Decoder()
 encode = _encoder.encode
 """Plain data as JSON bytes."""
@@ -84,6 +109,24 @@ def decode_entry(sequence: int, body: str | bytes) -> EntryBody:
     if VERSIONS or any(event.version != 1 for event in entry.events):
         for event in entry.events:
             _bring_forward(sequence, event)
+    return entry
+
+
+def decode_raw(sequence: int, body: str | bytes) -> RawEntry:
+    """Return an entry whose events' data is not read yet.
+
+    Raises:
+        UnknownEventVersion: a newer release wrote it.
+        CorruptLog: it is not an entry.
+    """
+    try:
+        entry = _raw_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+        msg = f"entry {sequence} cannot be read ({problem}); run: onebook verify"
+        raise CorruptLog(msg, sequence=sequence) from None
+    if VERSIONS or any(event.version != 1 for event in entry.events):
+        for event, whole in zip(entry.events, decode_entry(sequence, body).events, strict=True):
+            event.version, event.data = whole.version, msgspec.Raw(encode(whole.data))
     return entry
 
 
