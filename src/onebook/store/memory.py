@@ -6,14 +6,18 @@ file, so it refuses to be copied and answers no SQL.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from onebook.errors import StoreClosed, StoreError
 from onebook.store.memory_reader import NAMES, MemoryReader, Place, locked
+from onebook.store.memory_subscribers import TABLES as SUBSCRIBER_TABLES
+from onebook.store.memory_subscribers import MemorySubscribers
 from onebook.store.port import TABLES, Batch, Row
+from onebook.store.subscribers import SubscriberRows
 from onebook.store.tables import Draft, Key
 
-_LASTING = ("entries", "marks", "mark_samples", "about")
+_LASTING = ("entries", "marks", "mark_samples", "about", *SUBSCRIBER_TABLES)
+_Result = TypeVar("_Result")
 _ENDED = ("denied", "rejected", "canceled", "expired", "filled")
 _FAR = 2**62
 _HASH_BYTES = 32
@@ -112,6 +116,23 @@ class MemoryStore(MemoryReader):
             self.commit()
         finally:
             self.rollback()
+
+    @locked
+    def subscriber_rows(self) -> SubscriberRows:
+        """Return what changes subscribers' rows inside the transaction."""
+        self._begun()
+        return MemorySubscribers(self._drafts)
+
+    @locked
+    def aside(self, work: Callable[[SubscriberRows], _Result]) -> _Result:
+        """Run work in a transaction of its own, beside the records'."""
+        if self.read_only:
+            raise StoreError(f"{self.url} was opened read_only", url=self.url)
+        drafts = {name: Draft(self.place.tables[name]) for name in SUBSCRIBER_TABLES}
+        found = work(MemorySubscribers(drafts))
+        for draft in drafts.values():
+            draft.apply()
+        return found
 
     @locked
     def put_about(self, name: str, value: str) -> None:

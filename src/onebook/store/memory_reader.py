@@ -9,7 +9,9 @@ from typing import Any, TypeVar, cast
 
 from onebook.errors import StoreClosed
 from onebook.store.codec import decode
+from onebook.store.memory_subscribers import TABLES as SUBSCRIBER_TABLES
 from onebook.store.port import GENESIS, TABLES, Head, Order, Row
+from onebook.store.subscribers import DeadLetter, Heartbeat, SubscriberRow
 from onebook.store.tables import Key, Table
 
 NAMES = (
@@ -22,6 +24,7 @@ NAMES = (
     "marks",
     "mark_samples",
     "about",
+    *SUBSCRIBER_TABLES,
 )
 """Every table: the parts of a batch, numbers of identity spaces, and what finds rows by something else."""
 
@@ -283,6 +286,36 @@ class MemoryReader:
     def about(self) -> dict[str, str]:
         """Return what is kept about this book."""
         return dict(self._under("about", ()))
+
+    @locked
+    def subscribers(self) -> list[SubscriberRow]:
+        """Return all subscribers by name."""
+        return [SubscriberRow(*row) for row in self._under("subscribers", ())]
+
+    @locked
+    def subscriber(self, name: str) -> SubscriberRow | None:
+        """Return one subscriber."""
+        row = self._tables["subscribers"].get((name,))
+        return None if row is None else SubscriberRow(*row)
+
+    @locked
+    def dead_letters(self, name: str | None, after: tuple[str, int, int], limit: int) -> list[DeadLetter]:
+        """Return dead letters."""
+        rows = (row for key, row in self._tables["dead_letters"].up(after) if key > after)
+        return [DeadLetter(*row) for row in islice((row for row in rows if name in {None, row[0]}), limit)]
+
+    @locked
+    def count_dead_letters(self) -> dict[str, int]:
+        """Return how many dead letters each subscriber has."""
+        counts: dict[str, int] = {}
+        for row in self._under("dead_letters", ()):
+            counts[row[0]] = counts.get(row[0], 0) + 1
+        return counts
+
+    @locked
+    def heartbeats(self) -> list[Heartbeat]:
+        """Return all signs of life."""
+        return [Heartbeat(*row) for row in self._under("heartbeats", ())]
 
     @locked
     def changed(self) -> int:

@@ -5,11 +5,14 @@ round trip or fold point is never overwritten: a newer version closes it with th
 (``known_until``), so that every read can be made as of a sequence. ``known`` None means now.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
+from onebook.store.subscribers import DeadLetter, Heartbeat, SubscriberRow, SubscriberRows
+
+_Result = TypeVar("_Result")
 Row = tuple[Any, ...]
 Order = tuple[int, int, str, int, int]
 Head = tuple[int, bytes]
@@ -159,6 +162,24 @@ class Reader(Protocol):
     def mark_at(self, instrument: str, at_ns: int) -> Row | None:
         """Return (price, at_ns) of the newest sample at or before a moment."""
 
+    def changed(self) -> int:
+        """Return a number that differs when another connection than this reader's has written."""
+
+    def subscribers(self) -> list[SubscriberRow]:
+        """Return all subscribers by name."""
+
+    def subscriber(self, name: str) -> SubscriberRow | None:
+        """Return one subscriber."""
+
+    def dead_letters(self, name: str | None, after: tuple[str, int, int], limit: int) -> list[DeadLetter]:
+        """Return dead letters of one subscriber or of all, by (subscriber, sequence, ordinal)."""
+
+    def count_dead_letters(self) -> dict[str, int]:
+        """Return how many dead letters each subscriber has."""
+
+    def heartbeats(self) -> list[Heartbeat]:
+        """Return all signs of life."""
+
 
 class Store(Reader, Protocol):
     """A book's place. One writer at a time, in this process and among all."""
@@ -209,8 +230,18 @@ class Store(Reader, Protocol):
     def put_about(self, name: str, value: str) -> None:
         """Keep something about this place, inside the transaction."""
 
-    def changed(self) -> int:
-        """Return a number that differs when another connection has written."""
+    def subscriber_rows(self) -> SubscriberRows:
+        """Return what changes subscribers' rows inside the transaction."""
+
+    def aside(self, work: Callable[[SubscriberRows], _Result]) -> _Result:
+        """Run work in a transaction of its own, beside the records'; not safe from a loss of power.
+
+        Args:
+            work: is run once, with what changes subscribers' rows; when it raises, nothing is changed.
+
+        Raises:
+            StoreBusy: another writer did not end within two seconds.
+        """
 
     def backup(self, path: str) -> None:
         """Write a consistent copy to a new file."""

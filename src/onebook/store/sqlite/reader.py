@@ -10,8 +10,16 @@ from onebook.store.codec import encode
 from onebook.store.port import GENESIS, Head, Order, Row
 from onebook.store.sql import statements
 from onebook.store.sqlite.errors import translated
+from onebook.store.sqlite.subscribers import SQL as SUBSCRIBERS
+from onebook.store.subscribers import DeadLetter, Heartbeat, SubscriberRow
 
-READS = statements("onebook.store.sqlite", "reads.sql")
+READS = statements("onebook.store.sqlite", "reads.sql") | {
+    name: SUBSCRIBERS[name]
+    for name in ("subscriber", "subscribers", "dead_letters", "count_dead_letters", "heartbeats")
+}
+FEED_SCHEMA = 2
+"""The first schema that has subscribers."""
+
 _FAR = 2**62
 _Result = TypeVar("_Result")
 
@@ -194,6 +202,33 @@ class SqliteReader:
         except apsw.Error as problem:
             raise translated(problem, self.url) from None
         return found
+
+    def subscribers(self) -> list[SubscriberRow]:
+        """Return all subscribers by name."""
+        return [SubscriberRow(*row) for row in self._feed_rows("subscribers")]
+
+    def subscriber(self, name: str) -> SubscriberRow | None:
+        """Return one subscriber."""
+        rows = self._feed_rows("subscriber", name)
+        return SubscriberRow(*rows[0]) if rows else None
+
+    def dead_letters(self, name: str | None, after: tuple[str, int, int], limit: int) -> list[DeadLetter]:
+        """Return dead letters."""
+        return [DeadLetter(*row) for row in self._feed_rows("dead_letters", name, *after, limit)]
+
+    def count_dead_letters(self) -> dict[str, int]:
+        """Return how many dead letters each subscriber has."""
+        return dict(self._feed_rows("count_dead_letters"))
+
+    def heartbeats(self) -> list[Heartbeat]:
+        """Return all signs of life."""
+        return [Heartbeat(*row) for row in self._feed_rows("heartbeats")]
+
+    def _feed_rows(self, name: str, *params: Any) -> list[Row]:
+        """Return rows of tables that a book of the first schema, opened read_only, does not have."""
+        if self.connection.pragma("user_version") < FEED_SCHEMA:
+            return []
+        return self._rows(name, *params)
 
     def digest_rows(self, table: str) -> Iterator[Row]:
         """Return all rows of a read model, one by one."""

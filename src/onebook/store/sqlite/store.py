@@ -6,12 +6,12 @@ for no disk and gives way to every other writer.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 import apsw
 
@@ -22,16 +22,20 @@ from onebook.store.sqlite.asking import ask
 from onebook.store.sqlite.errors import ours
 from onebook.store.sqlite.place import another_programs, check_place, empty, is_too_short, other_file, place_of
 from onebook.store.sqlite.reader import SqliteReader, guarded
+from onebook.store.sqlite.subscribers import SqliteSubscribers
+from onebook.store.subscribers import SubscriberRows
 
 WRITES = statements("onebook.store.sqlite", "writes.sql")
 APPLICATION_ID = 0x1B00C
-MIGRATIONS = ("0001_book.sql",)
+MIGRATIONS = ("0001_book.sql", "0002_feed.sql")
 BUSY_MS = 10_000
 CHECKPOINT_PAGES = 4000
 MARKS_CHECKPOINT_PAGES = 4 * CHECKPOINT_PAGES
 """Later than the records' own, which so find the work done by their commits; a process that only marks does it here."""
 
 MARKS_WAIT_SECONDS = 1.0
+ASIDE_WAIT_SECONDS = 2.0
+_Result = TypeVar("_Result")
 _WIPES = (
     *("identities", "movements", "positions", "points", "trips", "days", "records", "rates", "tally"),
     *("ledgers", "scopes"),
@@ -73,7 +77,7 @@ class SqliteStore(SqliteReader):
         self._busy_ms = busy_ms
         self._idle: SimpleQueue[SqliteReader] = SimpleQueue()
         self._turn = Lock()
-        self._marks: apsw.Connection | None = None
+        self._aside: apsw.Connection | None = None
         self._closed = False
         self._may_make = create and not read_only
         check_place(path, make=self._may_make)
@@ -137,6 +141,8 @@ class SqliteStore(SqliteReader):
                 for statement in statements("onebook.store.sqlite.migrations", name).values():
                     connection.execute(statement).fetchall()
                 connection.execute(f"PRAGMA user_version = {number}").fetchall()
+            for view, *_ in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'view'").fetchall():
+                connection.execute(f'DROP VIEW "{view}"').fetchall()
             for statement in statements("onebook.store.sqlite", "views.sql").values():
                 connection.execute(statement).fetchall()
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}").fetchall()
@@ -234,29 +240,51 @@ class SqliteStore(SqliteReader):
         self._check_open()
         if self.read_only:
             raise StoreError(f"{self.path} was opened read_only", url=self.path)
-        if not self._turn.acquire(timeout=MARKS_WAIT_SECONDS if wait else 0):
+
+        def put(connection: apsw.Connection) -> None:
+            connection.executemany(WRITES["put_mark"], marks)
+            connection.executemany(WRITES["put_mark_sample"], samples)
+
+        self._beside(put, MARKS_WAIT_SECONDS if wait else 0)
+
+    def subscriber_rows(self) -> SubscriberRows:
+        """Return what changes subscribers' rows inside the transaction."""
+        return SqliteSubscribers(self.connection, self.path)
+
+    @guarded
+    def aside(self, work: Callable[[SubscriberRows], _Result]) -> _Result:
+        """Run work in a transaction of its own, beside the records'."""
+        self._check_open()
+        if self.read_only:
+            raise StoreError(f"{self.path} was opened read_only", url=self.path)
+        return self._beside(lambda connection: work(SqliteSubscribers(connection, self.path)), ASIDE_WAIT_SECONDS)
+
+    def _beside(self, work: Callable[[apsw.Connection], _Result], wait_seconds: float) -> _Result:
+        """Write through the connection that waits for no disk."""
+        if not self._turn.acquire(timeout=wait_seconds):
             raise StoreBusy(f"{self.path}: another thread is writing; try again in a moment", url=self.path)
         try:
-            if self._marks is None:
-                self._marks = self._marks_connection()
-            self._marks.set_busy_timeout(int(MARKS_WAIT_SECONDS * 1000) if wait else 0)
-            self._marks.execute("BEGIN IMMEDIATE")
+            if self._aside is None:
+                self._aside = self._aside_connection()
+            self._aside.set_busy_timeout(int(wait_seconds * 1000))
+            self._aside.execute("BEGIN IMMEDIATE")
             try:
-                self._marks.executemany(WRITES["put_mark"], marks)
-                self._marks.executemany(WRITES["put_mark_sample"], samples)
-                self._marks.execute("COMMIT")
-            except apsw.Error:
-                self._marks.close(force=True)
-                self._marks = None
+                found = work(self._aside)
+                self._aside.execute("COMMIT")
+            except BaseException:
+                self._aside.close(force=True)
+                self._aside = None
                 raise
+            return found
         finally:
             self._turn.release()
 
-    def _marks_connection(self) -> apsw.Connection:
+    def _aside_connection(self) -> apsw.Connection:
         connection = self._connect(writing=True)
         try:
             connection.pragma("synchronous", "off" if self._synchronous == "off" else "normal")
             connection.execute(f"PRAGMA wal_autocheckpoint = {MARKS_CHECKPOINT_PAGES}").fetchall()
+            connection.execute("PRAGMA foreign_keys = ON").fetchall()
             connection.pragma("cache_size", -1024)
         except apsw.Error:
             connection.close(force=True)
@@ -321,8 +349,8 @@ class SqliteStore(SqliteReader):
         self._closed = True
         with ours(self.path), ExitStack() as closing:
             closing.callback(self.connection.close)
-            if self._marks is not None:
-                closing.callback(self._marks.close)
+            if self._aside is not None:
+                closing.callback(self._aside.close)
             with suppress(Empty):
                 while True:
                     closing.callback(self._idle.get_nowait().connection.close)
