@@ -2,22 +2,250 @@
 
 import os
 import sys
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from onebook.book.core import Core
 from onebook.book.reading import Moment, moment_ns
 from onebook.clock import Clock, system_clock
-from onebook.config import options
-from onebook.errors import BadConfig
+from onebook.config import Config, config_for
+from onebook.domain.reports import Backup
+from onebook.errors import BadConfig, BookError, NotAllowed, StoreError
 from onebook.store.port import Store
+
+if TYPE_CHECKING:
+    from onebook.feed.aio import AsyncBook
+    from onebook.feed.bus import Bus
+    from onebook.feed.calling import Handler
+    from onebook.feed.desk import Desk
+    from onebook.feed.feed import Feed
+    from onebook.feed.listener import Listener
+    from onebook.feed.running import Running
+    from onebook.feed.subscriber import Subscriber
+    from onebook.feed.watching import WatchedState
+
+Names = Iterable[str] | str | None
+
+RUNS = (
+    "notify.targets",
+    "notify.healthcheck_url",
+    "event_bus.persist_events",
+    "snapshots.every_minutes",
+    "snapshots.every_entries",
+    "snapshots.folder",
+    "snapshots.keep",
+    "snapshots.keep_days",
+)
+"""Settings that want something run beside the book."""
 
 
 class Book(Core):
     """A book of record: one door in, everything else derived from it. Thread-safe; close it, or use ``with``."""
 
+    _followed: "Feed | None" = None
+    _aio: "AsyncBook | None" = None
+    _bus: "Bus | None" = None
+    _running: "Running | None" = None
+    settings: Config | None = None
+    """The configuration that it was opened with."""
+
     def __enter__(self) -> Self:
         return self
+
+    # ---- who follows ----
+
+    @property
+    def feed(self) -> "Feed":
+        """All who follow this book in this process; made when somebody first does."""
+        if self._followed is None:
+            from onebook.feed.feed import Feed
+
+            with self._opening:
+                if self._followed is None:
+                    self._followed = Feed(self)
+        return self._followed
+
+    def listen(  # noqa: PLR0913  the filters of the contract
+        self,
+        handler: "Handler",
+        *,
+        types: Names = ("*",),
+        instruments: Names = None,
+        accounts: Names = None,
+        strategies: Names = None,
+        min_quantity: Any = None,
+        min_amount: Any = None,
+        after: int | str | None = None,
+    ) -> "Listener":
+        """Tell a handler what happens from now on; returns a handle with ``close() lag errors``.
+
+        A handler that raises is not removed: the error is counted and logged, and the next event comes. One that is
+        slow lags, and slows nobody else. Prices (``price_updated``, and ``position_updated`` with ``cause`` ``mark``)
+        are told at most twenty times a second per instrument, the newest only.
+
+        Args:
+            handler: called with each event, one at a time, in order, on a thread of its own; an ``async def`` runs on
+                the event loop in which this is called.
+            types: names or patterns such as ``trade_*``.
+            instruments: only these.
+            accounts: only these.
+            strategies: only these.
+            min_quantity: leave fills of a smaller quantity out.
+            min_amount: leave fills of a smaller quantity × price out, in the quote currency.
+            after: begin behind this sequence or event id; None: with what is recorded from now on.
+        """
+        from onebook.book.log import make_filter
+
+        wanted = make_filter(types, instruments, accounts, strategies, min_quantity=min_quantity, min_amount=min_amount)
+        return self.feed.listen(handler, wanted, after)
+
+    def subscribe(  # noqa: PLR0913  the filters of the contract
+        self,
+        name: str,
+        handler: "Handler",
+        *,
+        types: Names = ("*",),
+        start: int | str = "now",
+        in_book: bool = False,
+        instruments: Names = None,
+        accounts: Names = None,
+        strategies: Names = None,
+        min_quantity: Any = None,
+        min_amount: Any = None,
+        attempts: int | None = 8,
+        on_failure: str = "dead_letter",
+    ) -> "Subscriber":
+        """Give every event to a handler at least once, in order, over restarts; returns a handle.
+
+        The checkpoint is kept under the name: after a restart the handler goes on where it was. One process at a
+        time serves a name; another one takes over within seconds when it dies.
+
+        Args:
+            name: of the subscriber.
+            handler: called with each event, one at a time; may be ``async def``. With ``in_book`` it is called with
+                the event and a ``tx``.
+            types: names or patterns such as ``trade_*``.
+            start: ``now``, ``beginning``, a sequence or an event id; counts only for a name without a checkpoint.
+            in_book: what the handler does through ``tx`` commits together with the checkpoint: exactly once.
+            instruments: only these.
+            accounts: only these.
+            strategies: only these.
+            min_quantity: leave fills of a smaller quantity out.
+            min_amount: leave fills of a smaller quantity × price out, in the quote currency.
+            attempts: how often an event is tried, with growing waits; None: for ever.
+            on_failure: then: ``dead_letter`` puts it aside and goes on, ``halt`` waits for a person.
+
+        Raises:
+            InputError: no name, or no such start.
+            BadConfig: no such ``on_failure`` or number of attempts.
+            StoreError: the book is read_only or closed.
+        """
+        from onebook.book.log import make_filter
+        from onebook.feed.handling import opener
+        from onebook.feed.policy import Policy
+
+        wanted = make_filter(types, instruments, accounts, strategies, min_quantity=min_quantity, min_amount=min_amount)
+        policy = Policy(attempts=attempts, on_failure=on_failure)
+        opens = opener(handler, self, in_book=in_book)
+        return self.feed.subscribe(name, opens, wanted, start=start, policy=policy)
+
+    @property
+    def aio(self) -> "AsyncBook":
+        """The calls for event loops: ``await book.aio.record(fact)``, ``async for event in book.aio.events()``."""
+        if self._aio is None:
+            from onebook.feed.aio import AsyncBook
+
+            self._aio = AsyncBook(self)
+        return self._aio
+
+    @property
+    def bus(self) -> "Bus":
+        """Publish, subscribe and history, as a face over the log.
+
+        Raises:
+            NotAllowed: the configuration switches it off.
+        """
+        self._check_on("event_bus")
+        if self._bus is None:
+            from onebook.feed.bus import Bus
+
+            self._bus = Bus(self, self.feed)
+        return self._bus
+
+    @cached_property
+    def state(self) -> "WatchedState":
+        """Values under paths: what users keep there, and what the book shows of itself; with ``watch``.
+
+        Raises:
+            NotAllowed: the configuration switches it off.
+        """
+        from onebook.book.state_views import Point
+        from onebook.feed.watching import WatchedState
+
+        self._check_on("state_store")
+        point = Point(self._lens, self._mark, self._now)
+        return WatchedState(self, point, self._state_writer(), lambda: self.feed)
+
+    def _check_on(self, section: str) -> None:
+        """Refuse what the configuration switches off."""
+        if self.settings is not None and not self.settings.get(f"{section}.enabled"):
+            msg = f"{section}.enabled is off in the configuration; take that out to use it"
+            raise NotAllowed(msg, key=f"{section}.enabled")
+
+    @property
+    def subscribers(self) -> "Desk":
+        """The durable subscribers: ``book.subscribers()`` lists them; ``skip retry reset drop remove`` act on them."""
+        from onebook.feed.desk import Desk
+
+        return Desk(self._store)
+
+    def backup(self, path: str | os.PathLike[str]) -> Backup:
+        """Write a consistent copy to a new file and check that it opens with the same head.
+
+        One that fails is an alert in the log, so that who is to be notified hears of it.
+
+        Raises:
+            StoreError: the file exists, or cannot be written.
+        """
+        try:
+            return super().backup(path)
+        except StoreError as problem:
+            data = {"kind": "backup_failed", "subject": os.fspath(path), "text": str(problem)}
+            with suppress(BookError):  # what went wrong first is what counts
+                self.note("alert_raised", data)
+            raise
+
+    def run(self, config: Config) -> bool:
+        """Run what a configuration wants beside the book, until it is closed: routes, watchman, snapshots.
+
+        Args:
+            config: a loaded configuration.
+
+        Returns:
+            False when it wants nothing.
+
+        Raises:
+            BadConfig: a route or target that cannot be, with its line.
+        """
+        if not wants_running(config):
+            return False
+        from onebook.feed.running import Running
+
+        if self._running is not None:
+            self._running.close()
+        self._running = Running(self, self.feed, config)
+        return True
+
+    def close(self) -> None:
+        """Let who follows finish, share the marks, and give everything back. Nothing recorded is lost by it."""
+        if self._running is not None:
+            self._running.close()
+        if self._followed is not None:
+            self._followed.close()
+        super().close()
 
     def export(  # noqa: PLR0913  the filters of every query
         self,
@@ -63,7 +291,7 @@ def open(  # noqa: A001  the name users know from files
     read_only: bool = False,
     create: bool = True,
     clock: Clock | None = None,
-    config: dict[str, Any] | None = None,
+    config: "Mapping[str, Any] | str | os.PathLike[str] | Config | None" = None,
 ) -> Book:
     """Open a book, making it when it does not exist.
 
@@ -74,7 +302,9 @@ def open(  # noqa: A001  the name users know from files
         read_only: refuse every write.
         create: make the book when there is none; False and ``read_only`` refuse instead.
         clock: nanoseconds since 1970 UTC, for tests and replays.
-        config: ``synchronous`` (full or normal), ``busy_seconds``.
+        config: options such as ``{"synchronous": "normal"}``; or sections as in ``onebook.yaml``, or the path of
+            such a file: its routes, notifications, watchman and snapshots then run beside the book in this process
+            (not with ``read_only``) until it is closed.
 
     Raises:
         NotABook: the file is something else.
@@ -82,11 +312,28 @@ def open(  # noqa: A001  the name users know from files
         StoreError: it cannot be opened.
         BadConfig: the place or an option is none that there can be.
     """
-    store = _store(url, read_only=read_only, create=create, config=options(config))
-    return Book(store, actor=actor, clock=clock or system_clock)
+    settings = config_for(config)
+    place = settings.get("book.url") if url is None else url
+    store = _store(place, read_only=read_only, create=create, config=settings)
+    book = Book(store, actor=actor, clock=clock or system_clock)
+    book.settings = settings
+    if settings.get("snapshots.folder"):
+        book.snapshot_folder = Path(settings.get("snapshots.folder")).absolute()
+    if not read_only:
+        try:
+            book.run(settings)
+        except BaseException:
+            book.close()
+            raise
+    return book
 
 
-def _store(url: str | os.PathLike[str] | None, *, read_only: bool, create: bool, config: dict[str, Any]) -> Store:
+def wants_running(config: Config) -> bool:
+    """Say whether a configuration wants something run beside the book."""
+    return bool(config.routes) or any(config.is_given(key) and config.get(key) for key in RUNS)
+
+
+def _store(url: str | os.PathLike[str] | None, *, read_only: bool, create: bool, config: Config) -> Store:
     place = _place(url)
     if place == ":memory:":
         from onebook.store.memory import MemoryStore
@@ -97,15 +344,14 @@ def _store(url: str | os.PathLike[str] | None, *, read_only: bool, create: bool,
     elif "://" in place:
         msg = f"{place.partition('://')[0]}:// is not a place this release can keep a book in; use a file path"
         raise BadConfig(msg, url=place)
-    from onebook.store.sqlite.store import BUSY_MS, SqliteStore
+    from onebook.store.sqlite.store import SqliteStore
 
-    busy = config.get("busy_seconds")
     return SqliteStore(
         place,
         read_only=read_only,
         create=create,
-        synchronous=config.get("synchronous", "full"),
-        busy_ms=BUSY_MS if busy is None else int(busy * 1000),
+        synchronous=config.get("book.synchronous"),
+        busy_ms=int(config.get("book.busy_seconds") * 1000),
     )
 
 

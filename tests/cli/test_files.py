@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import onebook
-from onebook.intake.files import as_it_was, harmless
+from onebook.domain.cells import as_it_was, harmless
 
 Cli = Callable[..., Any]
 

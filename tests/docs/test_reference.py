@@ -19,9 +19,15 @@ from onebook.book.frames import QUERIES
 from onebook.cli.words import COMMANDS, root
 from onebook.config import KEYS
 from onebook.domain import facts, reports
+from onebook.domain.event_types import KEPT_TYPES, OWN_TYPES
 from onebook.domain.holdings import FLAGS
 from onebook.domain.lots import ClosedLot, Lot
 from onebook.domain.numbers import plain
+from onebook.domain.state_commands import publish_command
+from onebook.feed.aio import AsyncBook
+from onebook.feed.routes import COMMON
+from onebook.feed.sinks import SINKS, options_of
+from onebook.feed.watching import WatchedState
 
 SOURCE = ROOT / "src" / "onebook"
 PYTHON = REFERENCE / "python.md"
@@ -62,17 +68,35 @@ def described_calls() -> dict[str, str]:
 
 def test_every_method_is_described() -> None:
     names = {name.split(".")[1] for name in described_calls() if name.startswith("book.")}
+    names |= set(re.findall(r"`book\.(\w+)`", "\n".join(row[0] for row in rows(page("python"))))) - {"actor"}
     assert names == set(public(onebook.Book))
     assert "book.actor" in code_words(page("python"))
+
+
+def test_every_call_of_the_state_is_described() -> None:
+    described = {name.removeprefix("book.state.") for name in described_calls() if name.startswith("book.state.")}
+    called = {name for name in public(WatchedState) if callable(getattr(WatchedState, name))}
+    assert described == called
+    assert {"book.state.schema_version", *(item.name for item in fields(reports.StatePath))} <= code_words(
+        page("python")
+    )
 
 
 @pytest.mark.parametrize("name", sorted(described_calls()))
 def test_parameters_are_described(name: str) -> None:
     owner, _, member = name.partition(".")
-    if member == "aio.record":
-        from onebook.book.aio import AsyncDoor
-
-        assert list(inspect.signature(AsyncDoor.record).parameters) == ["self", described_calls()[name]]
+    if member.startswith("aio."):
+        given = re.findall(r"(?:^|, )\**(\w+)", described_calls()[name])
+        call = getattr(AsyncBook, member.partition(".")[2])
+        assert ["self", *given] == list(inspect.signature(call).parameters)
+        return
+    if member == "subscribers":
+        assert described_calls()[name] == ""
+        return
+    if member.startswith("state."):
+        call = getattr(WatchedState, member.partition(".")[2])
+        shown = re.findall(r"(?:^|, )\**(\w+)", described_calls()[name])
+        assert shown == [item for item in inspect.signature(call).parameters if item != "self"]
         return
     parameters = list(inspect.signature(getattr(onebook if owner == "onebook" else onebook.Book, member)).parameters)
     shown = re.findall(r"(?:^|, )\**(\w+)", described_calls()[name])
@@ -165,6 +189,7 @@ def test_choices_are_described() -> None:
 
 def every_event(tmp_path: Path) -> set[str]:
     """The types of a scene in which everything happens that can."""
+    tmp_path.mkdir(exist_ok=True)
     path = str(tmp_path / "book.db")
     at = "2026-03-02T12:00:00Z"
     with onebook.open(path) as book:
@@ -194,6 +219,10 @@ def every_event(tmp_path: Path) -> set[str]:
             book.record(fact)
         first = book.fills()[0].sequence
         book.annotate(first, notes="early")
+        for kind in ("bot_silent", "alert_raised", "alert_cleared", "day_ended"):
+            book.note(kind, {"key": "1"})
+        book.state.set("a.b", 1)
+        book._door.publish(publish_command("Any Name", {}, as_published=True))
         book.correct(first, reason="typed wrongly", price="9")
         book.bust("client|main|2", reason="broken")
         book.backup(str(tmp_path / "backup.db"))
@@ -202,7 +231,14 @@ def every_event(tmp_path: Path) -> set[str]:
         return {event.type for event in book.events()}
 
 
+def test_own_types_are_listed_in_one_place() -> None:
+    text = page("events")
+    assert set(OWN_TYPES) <= set(listed(section(REFERENCE / "events.md", "Types")))
+    assert {*OWN_TYPES, *KEPT_TYPES} <= code_words(text)
+
+
 def test_events_are_described(tmp_path: Path) -> None:
+    assert every_event(tmp_path / "own") <= OWN_TYPES | KEPT_TYPES
     assert set(listed(section(REFERENCE / "events.md", "Types"))) == every_event(tmp_path)
 
 
@@ -258,13 +294,35 @@ def test_errors_that_nothing_raises_say_so() -> None:
 # ---- configuration ----
 
 
+def default_of(key: Any) -> str:
+    """How the documentation shows a key's default."""
+    if key.needed:
+        return "required"
+    if key.default is None or key.default in ((), {}):
+        return "none"
+    if isinstance(key.default, bool):
+        return f"`{key.default}`".lower()
+    return f"`{key.default:g}`" if isinstance(key.default, float) else f"`{key.default}`"
+
+
 def test_every_setting_is_described() -> None:
-    described = {row[0].strip("`"): row for row in rows(page("config"))}
+    described = {row[0].strip("`"): row for row in rows(page("config")) if re.match(r"`\w+\.\w+`$", row[0])}
     assert list(described) == list(KEYS)
     for name, key in KEYS.items():
-        assert f"`ONEBOOK_{name.upper().replace('.', '__')}`" in described[name][1]
-        shown = "none" if key.default is None else f"`{key.default:g}`" if isinstance(key.default, float) else None
-        assert described[name][2] == (shown or f"`{key.default}`")
+        assert described[name][1] == default_of(key), name
+        assert described[name][2], name
+
+
+def test_every_option_of_a_route_is_described() -> None:
+    path = REFERENCE / "routes.md"
+    for heading, keys in (("What every route takes", COMMON), *((name, options_of(name)) for name in SINKS)):
+        parts = section(path, heading).split("\n\n")
+        table = next(part for part in parts if part.lstrip().startswith("| option |"))
+        described = {row[0].strip("`"): row for row in rows(table)}
+        assert list(described) == list(keys), heading
+        for name, key in keys.items():
+            assert described[name][1] == default_of(key), f"{heading}: {name}"
+            assert described[name][2], f"{heading}: {name}"
 
 
 def test_every_environment_variable_is_described() -> None:

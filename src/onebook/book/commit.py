@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Protocol
 
 from onebook.book.installing import BookState
 from onebook.clock import Clock
@@ -27,6 +28,19 @@ HOLD_SECONDS = 0.05
 
 CHECK_EVERY = 128
 """Commands between two looks at the clock."""
+
+
+class Rider(Protocol):
+    """What goes along with records' transactions: it waits for the next one instead of making one of its own."""
+
+    def write(self, store: Store) -> bool:
+        """Write what is due, inside the transaction; say whether that was anything."""
+
+    def written(self) -> None:
+        """It is durable."""
+
+    def undone(self) -> None:
+        """It is not there."""
 
 
 @dataclass(slots=True)
@@ -91,6 +105,7 @@ class Committer:
         self._led = False
         self._waiting: deque[Request] = deque()
         self.state = BookState(store)
+        self.rider: Rider | None = None
         self.commits = 0
         self.closed = False
 
@@ -148,6 +163,7 @@ class Committer:
 
     def _transaction(self) -> None:
         taken: list[Request] = []
+        rides = False
         try:
             if self.closed:
                 raise StoreClosed("the book is closed; open it again")  # noqa: TRY301  one way out for all
@@ -165,11 +181,16 @@ class Committer:
                 if not finished or perf_counter() - started > HOLD_SECONDS:
                     break
             self.state.flush()
+            rides = self.rider is not None and self.rider.write(self._store)
             self._store.commit()
         except BaseException as problem:  # noqa: BLE001  every caller of the transaction gets it
+            if rides and self.rider is not None:
+                self.rider.undone()
             self._failed(taken, problem)
             return
         self.commits += 1
+        if rides and self.rider is not None:
+            self.rider.written()
         for request in taken:
             if request.handled == len(request.commands):
                 self._answer(request)
@@ -229,6 +250,36 @@ class Committer:
                 return False
         return True
 
+    def together(self, commands: Sequence[Command], actor: str, along: Callable[[Store], None]) -> list[Outcome]:
+        """Commit all of these commands and something else in one transaction, or nothing of it.
+
+        Args:
+            commands: one entry each.
+            actor: who asks.
+            along: writes something else inside the transaction; what it raises undoes everything.
+
+        Raises:
+            BookError: one of the commands is refused, or the store failed; nothing is there.
+        """
+        request = Request(commands, actor)
+        with self.exclusively():
+            try:
+                self._store.begin()
+                self.state.refresh()
+                while not self._run(request, perf_counter()):
+                    pass
+                _raise_refusal(request)
+                self.state.flush()
+                along(self._store)
+                self._store.commit()
+            except BaseException:
+                self.state.forget()
+                self._store.rollback()
+                raise
+            self.commits += 1
+            self._after(self.state.head[0])
+        return request.outcomes
+
     def about(self, name: str, value: str) -> None:
         """Keep something about the book's place, outside the log."""
         with self.exclusively():
@@ -251,6 +302,12 @@ class Committer:
             yield
         finally:
             self._leave(turn)
+
+
+def _raise_refusal(request: Request) -> None:
+    for outcome in request.outcomes:
+        if outcome.error is not None:
+            raise outcome.error
 
 
 def _ids(commands: Sequence[Command]) -> list[tuple[str, str]]:

@@ -2,10 +2,10 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from onebook.book.asof import AsOf
@@ -13,27 +13,35 @@ from onebook.book.lens import Lens
 from onebook.book.marks import Exposure, LiveMark, Marks, exposure_of
 from onebook.book.positions import based
 from onebook.book.reading import Moment, Reading, moment_ns
+from onebook.book.subscribers import subscriber_states
+from onebook.book.upkeep import Upkeep
+from onebook.book.wakeups import Wakeups
 from onebook.clock import Clock
 from onebook.domain import times
 from onebook.domain.facts import AnyFact
 from onebook.domain.fields import required, text
 from onebook.domain.numbers import number
-from onebook.domain.reports import Backup, BatchReport, Mark, Status, Verification
+from onebook.domain.reports import Backup, BatchReport, Mark, Status
 from onebook.errors import InputError, StoreClosed, StoreError
 from onebook.store.codec import decode_entry
 from onebook.store.port import Store
 from onebook.store.sqlite.store import SqliteStore
+from onebook.store.subscribers import Heartbeat
 
 if TYPE_CHECKING:
     from onebook.book.aio import AsyncDoor
+    from onebook.book.commit import Committer
     from onebook.book.door import Door
     from onebook.book.receipts import Receipt
+    from onebook.book.state_store import Write
+    from onebook.domain.commands import ChangeState
+    from onebook.domain.state import Decision
 
-POLL_SECONDS = 0.02
+MAX_HEARTBEAT_SECONDS = 604_800
 CLOSED = "the book is closed; open it again"
 
 
-class Core(Reading):
+class Core(Reading, Upkeep):
     """A book over a store.
 
     Args:
@@ -46,13 +54,15 @@ class Core(Reading):
         self._store = store
         self._clock = clock
         self.actor = text("actor", actor)
-        self._changed = threading.Condition()
+        self.wakeups = Wakeups(store)
         self._marks = Marks(store, clock, self._exposures)
         self._opened: Door | None = None
+        self.snapshot_folder = None if store.url == ":memory:" else Path(f"{store.url}.snapshots").absolute()
+        self.on_mark: Callable[[str, Any, int, str], None] | None = None
         self._opening = threading.Lock()
         self._closed = False
         with store.reading() as reader:
-            self._marks.head = reader.head()[0]
+            self._marks.head = self.wakeups.head = reader.head()[0]
 
     # ---- the point of view: now ----
 
@@ -131,9 +141,94 @@ class Core(Reading):
         """Hang notes and tags on a round trip; None leaves them as they are."""
         return self._door.annotate(round_trip_id, notes, tags)
 
-    @property
-    def aio(self) -> "AsyncDoor":
-        """The same door for event loops: ``await book.aio.record(fact)``."""
+    def publish(
+        self,
+        type: str,  # noqa: A002  the word of every event
+        data: Mapping[str, object] | None = None,
+        *,
+        account: str = "",
+        instrument: str = "",
+        strategy: str = "",
+    ) -> int:
+        """Write an event of your own into the log, and return its sequence. It changes no figure.
+
+        Args:
+            type: its name: small letters, digits and underscores, in parts with dots; none of the book's own types.
+            data: what it says, under text keys; values as in the state, at most 64 KiB as JSON.
+            account: whose.
+            instrument: about what.
+            strategy: whose.
+
+        Raises:
+            InputError: the type or the data cannot be kept.
+            StoreError: it is not there; trying again is safe, and may write it twice if it was.
+        """
+        from onebook.domain.state_commands import publish_command
+
+        command = publish_command(type, data, account=account, instrument=instrument, strategy=strategy)
+        return self._door.publish(command)
+
+    def note(
+        self,
+        name: str,
+        data: dict[str, Any],
+        *,
+        instrument: str = "",
+        strategy: str = "",
+    ) -> bool:
+        """Write one of the book's own events that change no figure, for the floors above.
+
+        Args:
+            name: the type.
+            data: what it says; a ``key`` in it makes it happen once.
+            instrument: about what.
+            strategy: whose.
+
+        Returns:
+            False when one with the same key is in the log already.
+        """
+        from onebook.domain.commands import Note
+
+        return self._door.note(Note(name, data, "", instrument, strategy))
+
+    def heartbeat(self, strategy: str, every_seconds: float) -> None:
+        """Say that a bot is alive and when its next sign of life is due; it is kept beside the log, not in it.
+
+        Whatever a bot records counts as a sign of life too. When none comes in time, ``bot_silent`` is recorded once
+        by whoever watches the book.
+
+        Args:
+            strategy: the bot's.
+            every_seconds: when the next is due at the latest, 0.1 to 604,800; 0 says that the bot ends on purpose.
+
+        Raises:
+            InputError: no strategy, or no such time.
+            StoreError: it could not be kept.
+        """
+        name = required("strategy", strategy)
+        given: object = every_seconds
+        seconds = float(given) if isinstance(given, int | float | Decimal) else -1.0
+        if not (seconds == 0 or 0.1 <= seconds <= MAX_HEARTBEAT_SECONDS):
+            msg = f"every_seconds: {every_seconds!r} is neither 0 nor from 0.1 to {MAX_HEARTBEAT_SECONDS}"
+            raise InputError(msg, field="every_seconds", value=every_seconds)
+        if seconds == 0:
+            self._store.aside(lambda rows: rows.drop_heartbeat(name))
+            return
+        beat = Heartbeat(name, int(seconds * times.SECOND), self._clock())
+        self._store.aside(lambda rows: rows.put_heartbeat(beat))
+
+    def _state_writer(self) -> "Write":
+        return self._change_state
+
+    def _change_state(self, command: "ChangeState") -> "Decision":
+        return self._door.change(command)
+
+    def async_door(self) -> "AsyncDoor":
+        """Return the same door for event loops.
+
+        Raises:
+            StoreClosed: the book is closed.
+        """
         return self._door.aio
 
     # ---- marks ----
@@ -162,7 +257,10 @@ class Core(Reading):
             msg = f"at: {times.to_text(moment)} is in the future; a mark says what was seen"
             raise InputError(msg, field="at", value=at)
         name = instrument if type(instrument) is str and instrument else required("instrument", instrument)
-        self._marks.put(name, value, self._clock() if moment is None else moment, source)
+        seen = self._clock() if moment is None else moment
+        self._marks.put(name, value, seen, source)
+        if self.on_mark is not None:
+            self.on_mark(name, value, seen, source)
 
     def share_marks(self) -> None:
         """Let other processes see the newest marks now, not within a second; for programs that end right after.
@@ -195,6 +293,20 @@ class Core(Reading):
         """Return the unrealized P&L of the live accounts' open positions with a mark, by settlement currency."""
         return self._marks.totals()
 
+    @property
+    def store(self) -> Store:
+        """Where the book is kept, for the floors above; only the door writes records to it."""
+        return self._store
+
+    @property
+    def committer(self) -> "Committer":
+        """The one door to the log, for the floors above.
+
+        Raises:
+            StoreClosed: the book is closed.
+        """
+        return self._door.committer
+
     def _exposures(self) -> tuple[int, dict[str, list[Exposure]]]:
         head = self._marks.head
         found: dict[str, list[Exposure]] = {}
@@ -214,8 +326,7 @@ class Core(Reading):
 
     def _committed(self, head: int) -> None:
         self._marks.head = head
-        with self._changed:
-            self._changed.notify_all()
+        self.wakeups.grew(head)
 
     # ---- as of ----
 
@@ -255,17 +366,9 @@ class Core(Reading):
 
     def _wait(self, position: int, timeout: float | None) -> bool:
         """Wait until the log is longer than a position; False when it did not grow in time, or closed."""
-        deadline = None if timeout is None else monotonic() + timeout
-        while not self._closed:
-            with self._store.reading() as reader:
-                if reader.head()[0] > position:
-                    return True
-            left = POLL_SECONDS if deadline is None else min(POLL_SECONDS, deadline - monotonic())
-            if left <= 0:
-                return False
-            with self._changed:
-                self._changed.wait(left)
-        return False
+        with self.wakeups as wakeups:
+            wakeups.look()
+            return wakeups.wait(position, timeout)
 
     # ---- about the book ----
 
@@ -278,6 +381,7 @@ class Core(Reading):
             about = reader.about()
             waiting = len(reader.positions(None, unvalued=True))
             marks = len(reader.marks())
+            listed = subscriber_states(reader)
             opened = sum(1 for row in reader.records("break", None, (-1, "", ""), 100_000) if row[6] == "open")
         backup = about.get("last_backup_ns")
         return Status(
@@ -290,7 +394,7 @@ class Core(Reading):
             unvalued=waiting,
             marks=marks,
             last_backup_at=None if backup is None else times.to_datetime(int(backup)),
-            subscribers=(),
+            subscribers=tuple(listed),
             trading_state="ACTIVE",
             head_hash=digest.hex(),
         )
@@ -301,20 +405,6 @@ class Core(Reading):
         return [dict(zip(names, row, strict=True)) for row in found]
 
     # ---- keeping ----
-
-    def verify(self, *, progress: Callable[[int, int], None] | None = None) -> Verification:
-        """Check every hash, fold everything again from zero and compare; it never raises for what it finds.
-
-        Args:
-            progress: called with entries done and entries in all.
-        """
-        from onebook.book.verifying import Verifier
-
-        return Verifier(self._store, progress).run()
-
-    def rebuild(self, *, progress: Callable[[int, int], None] | None = None) -> Verification:
-        """Make every read model anew from the log; nothing else is written meanwhile."""
-        return self._door.rebuild(progress)
 
     def backup(self, path: str | os.PathLike[str]) -> Backup:
         """Write a consistent copy to a new file and check that it opens with the same head.
@@ -354,10 +444,9 @@ class Core(Reading):
             door = self._opened
         if door is not None:
             door.close()
+        self.wakeups.close()
         self._marks.close()
         self._store.close()
-        with self._changed:
-            self._changed.notify_all()
 
     def __enter__(self) -> Any:
         return self

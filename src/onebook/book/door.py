@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from onebook.book.batches import BatchRequest, receipt_of, report_of
@@ -10,7 +11,6 @@ from onebook.book.installing import BookState
 from onebook.book.marks import Marks
 from onebook.book.receipts import Receipt
 from onebook.book.state import read_fact
-from onebook.book.verifying import rebuild
 from onebook.clock import Clock
 from onebook.domain import commands
 from onebook.domain.facts import AnyFact, CorporateAction, Fill
@@ -18,6 +18,7 @@ from onebook.domain.fields import note as take_note
 from onebook.domain.fields import tags as take_tags
 from onebook.domain.identity import client_scope, fill_scope, identity_parts, scope
 from onebook.domain.reports import BatchReport, Verification
+from onebook.domain.state import Decision, Stamp
 from onebook.errors import AmbiguousLot, InputError
 from onebook.store.codec import decode, decode_entry
 from onebook.store.port import Reader, Store
@@ -98,6 +99,25 @@ class Door:
         note = None if notes is None else take_note("notes", notes)
         return self._submit(commands.Annotate(round_trip_id, note, kept))
 
+    def change(self, command: commands.ChangeState) -> Decision:
+        """Change the state; the decision answers with the versions of the command's paths."""
+        return self._decided(command)[0]
+
+    def publish(self, command: commands.Publish) -> int:
+        """Write a user's own event; its sequence comes back."""
+        return self._decided(command)[1].sequence
+
+    def note(self, command: commands.Note) -> bool:
+        """Write an event that changes no figure; False when one with its key is there already."""
+        return self._decided(command)[0].status == "recorded"
+
+    def _decided(self, command: commands.Command) -> tuple[Decision, Stamp]:
+        outcome = self.committer.submit(Request([command], self._actor))[0]
+        if outcome.error is not None:
+            raise outcome.error
+        assert outcome.decision is not None and outcome.stamp is not None  # noqa: S101,PT018  without an error both are
+        return outcome.decision, outcome.stamp
+
     def _find(self, which: int | str) -> tuple[int, int]:
         """Return (sequence, ordinal) of the fill that a sequence, event id or identity names."""
         if isinstance(which, int) and not isinstance(which, bool) and 0 < which < 2**63:
@@ -160,10 +180,12 @@ class Door:
             self._async = AsyncDoor(self.committer, self._actor)
         return self._async
 
-    def rebuild(self, progress: Callable[[int, int], None] | None) -> Verification:
-        """Make every read model anew."""
+    def rebuild(self, progress: Callable[[int, int], None] | None, folder: Path | None) -> Verification:
+        """Make every read model anew, from the newest fit snapshot of a folder or, with None, from zero."""
+        from onebook.book.rebuilding import Rebuild
+
         with self.committer.exclusively():
-            return rebuild(self._store, self.committer.state, progress)
+            return Rebuild(self._store, self.committer.state, progress).run(folder)
 
     def close(self) -> None:
         """Answer who waits, then take nothing more."""

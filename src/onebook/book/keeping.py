@@ -1,5 +1,6 @@
 """Backup and restore: a backup is proved to restore, and a restore is proved before it replaces anything."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from onebook.book.commit import Committer, Request
@@ -7,7 +8,9 @@ from onebook.book.verifying import Verifier
 from onebook.clock import Clock, system_clock
 from onebook.domain import commands
 from onebook.errors import CorruptLog, NotABook, StoreBusy, StoreError
+from onebook.store.port import Store
 from onebook.store.sqlite.store import SqliteStore
+from onebook.store.subscribers import SubscriberRow, SubscriberRows
 
 
 def restore(path: str, url: str, *, replace: bool = False, clock: Clock = system_clock) -> int:
@@ -53,6 +56,19 @@ def restore(path: str, url: str, *, replace: bool = False, clock: Clock = system
     return sequence
 
 
+def book_id(store: Store) -> str:
+    """Return what names a book and its epoch, the same in every process: the first entry's hash, and the epoch.
+
+    Args:
+        store: of a book that has entries.
+    """
+    with store.reading() as reader:
+        first = reader.entry(1)
+        epochs = len(reader.records("epoch", None, (-1, "", ""), 100_000))
+    name = "new" if first is None else bytes(first[2]).hex()[:12]
+    return f"{name}:{epochs}"
+
+
 def _begin_epoch(path: str, name: str, head_hash: str, clock: Clock) -> int:
     store = SqliteStore(path)
     committer = Committer(store, clock, lambda _state, _command: None, lambda _head: None)
@@ -64,10 +80,21 @@ def _begin_epoch(path: str, name: str, head_hash: str, clock: Clock) -> int:
         if outcome.error is not None:
             raise outcome.error
         assert outcome.stamp is not None  # noqa: S101  an outcome without error has one
+        store.aside(_release_all(store.subscribers()))
         store.checkpoint()
         return outcome.stamp.sequence
     finally:
         store.close()
+
+
+def _release_all(held: list[SubscriberRow]) -> Callable[[SubscriberRows], None]:
+    """Return what ends every lease: who held one serves the book that is replaced, or did on the day of the backup."""
+
+    def work(rows: SubscriberRows) -> None:
+        for row in held:
+            rows.release(row.name, row.holder)
+
+    return work
 
 
 def _set_aside(target: str, now: int) -> None:

@@ -14,7 +14,7 @@ from onebook.book.logged import LoggedEvent, Place
 from onebook.domain.numbers import multiply, number
 from onebook.domain.reports import Event
 from onebook.errors import InputError
-from onebook.store.codec import decode_raw, encode
+from onebook.store.codec import RawEntry, decode_raw, encode
 from onebook.store.port import Row
 
 PAGE = 512
@@ -37,19 +37,24 @@ class Filter:
     strategies: frozenset[str] | None = None
     min_quantity: Decimal | None = None
     min_amount: Decimal | None = None
-    _needles: tuple[tuple[str, ...], ...] = field(init=False, compare=False)
+    _needles: tuple[tuple[str, ...], ...] = field(init=False, compare=False, repr=False)
+    _prefixes: tuple[str, ...] = field(init=False, compare=False, repr=False)
+    _patterns: tuple[str, ...] = field(init=False, compare=False, repr=False)
+    passes_all: bool = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        needles = [_type_needles(self.types), *(_name_needles(names) for names in self._names())]
+        if self.types is not None and "*" in self.types:
+            object.__setattr__(self, "types", None)
+        wild = [name for name in self.types or () if _is_wild(name)]
+        simple = [name for name in wild if name[-1] == "*" and not _is_wild(name[:-1])]
+        object.__setattr__(self, "_prefixes", tuple(name[:-1] for name in simple))
+        object.__setattr__(self, "_patterns", tuple(name for name in wild if name not in simple))
+        object.__setattr__(self, "passes_all", self.types is None and self._unsized and not any(self._names_given()))
+        needles = [_type_needles(self.types), *(_name_needles(names) for names in self._names_given())]
         object.__setattr__(self, "_needles", tuple(each for each in needles if each))
 
-    def _names(self) -> tuple[frozenset[str] | None, ...]:
+    def _names_given(self) -> tuple[frozenset[str] | None, ...]:
         return self.instruments, self.accounts, self.strategies
-
-    @property
-    def passes_all(self) -> bool:
-        """Whether nothing is left out."""
-        return not self._needles and self == Filter()
 
     def may_hold(self, body: str) -> bool:
         """Say by its bytes whether an entry can hold a wanted event; True does not promise it."""
@@ -63,7 +68,12 @@ class Filter:
 
     def wants_type(self, name: str) -> bool:
         """Say whether a type of event passes."""
-        return self.types is None or any(fnmatchcase(name, pattern) for pattern in self.types)
+        return (
+            self.types is None
+            or name in self.types
+            or name.startswith(self._prefixes)
+            or any(fnmatchcase(name, pattern) for pattern in self._patterns)
+        )
 
     def wants(self, event: Event) -> bool:
         """Say whether an event passes."""
@@ -91,6 +101,10 @@ class Filter:
         return self.min_amount is None or multiply(quantity, Decimal(data["price"])) >= self.min_amount
 
 
+def _is_wild(name: str) -> bool:
+    return any(mark in name for mark in "*?[")
+
+
 def _type_needles(patterns: tuple[str, ...] | None) -> tuple[str, ...]:
     """Return texts of which an entry with a wanted type holds one; empty when nothing can be told."""
     needles = []
@@ -111,7 +125,7 @@ def _name_needles(names: frozenset[str] | None) -> tuple[str, ...]:
     return tuple(encode(name).decode() for name in sorted(names))
 
 
-def make_filter(  # noqa: PLR0913  the filters of the contract
+def make_filter(
     types: Any = None,
     instruments: Any = None,
     accounts: Any = None,
@@ -173,19 +187,15 @@ def place_after(after: int | str) -> Place:
     raise InputError(msg, field="after", value=after)
 
 
-def events_of(row: Row) -> list[LoggedEvent]:
+def events_of(sequence: int, entry: RawEntry) -> list[LoggedEvent]:
     """Return the events of one entry."""
-    sequence, body, _ = row
-    entry = decode_raw(sequence, body)
     return [LoggedEvent((sequence, ordinal), entry, event) for ordinal, event in enumerate(entry.events, 1)]
 
 
-def events_after(row: Row, place: Place, wanted: Filter) -> list[LoggedEvent]:
+def events_after(sequence: int, entry: RawEntry, place: Place, wanted: Filter) -> list[LoggedEvent]:
     """Return the wanted events of one entry that come after a place."""
-    if not wanted.may_hold(row[1]):
-        return []
-    found = events_of(row)
-    if row[0] == place[0]:
+    found = events_of(sequence, entry)
+    if sequence == place[0]:
         found = [event for event in found if event.place > place]
     return found if wanted.passes_all else [event for event in found if wanted.wants(event)]
 
@@ -206,6 +216,7 @@ def read_events(
             position = row[0]
             if upto is not None and position > upto:
                 return
-            yield from events_after(row, place, wanted)
+            if wanted.may_hold(row[1]):
+                yield from events_after(position, decode_raw(position, row[1]), place, wanted)
         if len(page) < PAGE and (wait is None or not wait(position)):
             return

@@ -232,7 +232,7 @@ def round_trips(  # noqa: PLR0913  the parts of one row or query
     if is_open is not True:
         found = _ended(lens, infos, account, strategy, instrument, since, until)
     if is_open is not False:
-        found = _chain(found, _open(lens, infos, strategy, since, until))
+        found = _chain(found, _open(lens, account, instrument, strategy, since, until))
     return islice(found, limit) if limit is not None else found
 
 
@@ -268,12 +268,15 @@ def _ended(  # noqa: PLR0913  the filters of one query
 
 
 def _open(
-    lens: Lens, infos: dict[int, LedgerInfo], strategy: str | None, since: int | None, until: int | None
+    lens: Lens,
+    account: str | None,
+    instrument: str | None,
+    strategy: str | None,
+    since: int | None,
+    until: int | None,
 ) -> Iterator[RoundTrip]:
     found = []
-    for info, holdings in lens.all_holdings(is_open=True):
-        if info.id not in infos:
-            continue
+    for info, holdings in lens.all_holdings(account, instrument, is_open=True):
         for holding in holdings.values():
             trip = holding.trip
             if trip is None or (strategy is not None and holding.strategy != strategy):

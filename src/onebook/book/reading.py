@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from onebook.book import explaining, log, money, positions
 from onebook.book.lens import FAR, Lens
@@ -36,6 +37,9 @@ from onebook.domain.reports import (
 from onebook.errors import InputError
 from onebook.store.codec import decode
 from onebook.store.port import Store
+
+if TYPE_CHECKING:
+    from onebook.book.state_store import StateStore, Write
 
 Moment = datetime | str | int | None
 MAX_POINTS = 100_000
@@ -485,6 +489,21 @@ class Reading:
         with self._lens() as lens:
             infos = lens.ledgers("position", account, instrument)
             return explaining.explain(lens, infos, strategy, figure)
+
+    # ---- the state ----
+
+    @cached_property
+    def state(self) -> "StateStore":
+        """What users keep under paths, and what the book shows of itself there."""
+        from onebook.book.state_store import StateStore
+        from onebook.book.state_views import Point
+
+        point = Point(self._lens, self._mark, self._now)
+        return StateStore(point, known=self._known, until_ns=self._until_ns, write=self._state_writer())
+
+    def _state_writer(self) -> "Write | None":
+        """Return how a change of the state gets into the book; None where nothing may be changed."""
+        return None
 
     # ---- the log ----
 

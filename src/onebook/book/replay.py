@@ -15,9 +15,11 @@ from onebook.domain import commands
 from onebook.domain.decide import decide
 from onebook.domain.decide.facts_again import conflict, generated
 from onebook.domain.decide.revising import revise
+from onebook.domain.event_types import FACT_TYPES, PUBLISHED, STATE_CHANGED, is_users
 from onebook.domain.identity import fill_identity, fill_scope
 from onebook.domain.shapes import fact_from
 from onebook.domain.state import Decision, Stamp
+from onebook.domain.state_paths import path_from
 from onebook.store.codec import EntryBody, EventBody
 
 _ID_FIELDS = {
@@ -64,10 +66,28 @@ def _command(state: BookState, entry: EntryBody, first: EventBody, stamp: Stamp)
     if first.type == "annotated":
         tags = data.get("tags")
         return commands.Annotate(data["fact"], data.get("notes"), None if tags is None else tuple(tags))
-    kind = data.get("fact")
+    if first.type == STATE_CHANGED:
+        return _state_change(entry)
+    if first.type == PUBLISHED:
+        return commands.Publish(data["type"], data["data"], *_envelope(entry), as_published=True)
+    if is_users(first.type):
+        return commands.Publish(first.type, data, *_envelope(entry))
+    kind = data.get("fact") if first.type in FACT_TYPES else None
     if isinstance(kind, str):
         return commands.Record(_fact(kind, entry, first, stamp))
     return commands.Note(first.type, data, entry.account, entry.instrument, entry.strategy)
+
+
+def _state_change(entry: EntryBody) -> commands.ChangeState:
+    changes = tuple(
+        commands.StateChange(path_from(item["path"]), item.get("value"), item.get("deleted", False))
+        for item in (event.data for event in entry.events)
+    )
+    return commands.ChangeState(changes, entry.events[0].data.get("source", ""))
+
+
+def _envelope(entry: EntryBody) -> tuple[str, str, str]:
+    return entry.account, entry.instrument, entry.strategy
 
 
 def _observe(state: BookState, entry: EntryBody, data: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from onebook.domain import times
 from onebook.domain.ended_trips import ended_trip_from
+from onebook.domain.event_types import PUBLISHED, STATE_CHANGED, is_users
 from onebook.domain.holdings import flag_names
 from onebook.domain.identity import identity_text
 from onebook.domain.numbers import ONE, ZERO, absolute, add, plain, subtract
@@ -39,6 +40,8 @@ def shown_data(event: EventBody, event_id: str, account: str, instrument: str, o
         return _position(event.data, event_id, occurred_ns) | {
             "round_trip": None if ended is None else _round_trip(ended, occurred_ns)
         }
+    if event.type in {STATE_CHANGED, PUBLISHED} or is_users(event.type):
+        return dict(event.data)
     return {name: value for name, value in event.data.items() if name != "own_time" and not _is_kind(name, value)}
 
 

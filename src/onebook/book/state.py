@@ -12,6 +12,7 @@ from typing import Any
 from onebook.book import rows
 from onebook.domain.cash import Cash, cash_from
 from onebook.domain.days import Days
+from onebook.domain.event_types import FACT_TYPES
 from onebook.domain.facts import Account, BookSettings, Fill, Instrument
 from onebook.domain.holdings import Holding
 from onebook.domain.instruments import terms_of
@@ -308,6 +309,19 @@ class StateReads:
         row = self._store.record(kind, account, key, None)
         return None if row is None else rows.record_of(kind, account, key, row)
 
+    def records_under(self, kind: str, prefix: str) -> Iterator[Record]:
+        """Return a kind's records without an account whose ids go on after a prefix, page by page."""
+        if any(place[0] == kind and place[2].startswith(prefix) for place in self._records):
+            self.flush()
+        after = ""
+        while True:
+            page = self._store.records_under(kind, prefix, None, after, PAGE)
+            for row in page:
+                yield rows.record_of(kind, "", row[0], row[1:])
+            if len(page) < PAGE:
+                return
+            after = page[-1][0]
+
     def open_orders(self, account: str, instrument: str) -> list[Record]:
         """Return an instrument's orders that may still fill."""
         self.flush()
@@ -390,7 +404,7 @@ def read_fact(reader: Any, sequence: int, ordinal: int) -> StoredFact:
         msg = f"{sequence}.{ordinal}: the entry has {len(entry.events)} events"
         raise InputError(msg, sequence=sequence, ordinal=ordinal)
     event = entry.events[ordinal - 1]
-    kind = _KINDS.get(event.type) or event.data.get("fact")
+    kind = _KINDS.get(event.type) or (event.data.get("fact") if event.type in FACT_TYPES else None)
     if kind is None:
         msg = f"{sequence}.{ordinal} is {event.type}, which holds no fact"
         raise InputError(msg, sequence=sequence, ordinal=ordinal)

@@ -124,13 +124,13 @@ class Verifier:
         with self._store.reading() as reader:
             if reader.head()[0] != head:
                 return
-            mine = _ledger_names(reader)
-            theirs = _ledger_names(scratch)
+            mine = ledger_names(reader)
+            theirs = ledger_names(scratch)
             for table in MODELS:
-                there = _digest(_rows(reader, table, mine))
-                anew = _digest(_rows(scratch, table, theirs))
+                there = rows_digest(model_rows(reader, table, mine))
+                anew = rows_digest(model_rows(scratch, table, theirs))
                 if there != anew:
-                    self._differences(table, _rows(reader, table, mine), _rows(scratch, table, theirs))
+                    self._differences(table, model_rows(reader, table, mine), model_rows(scratch, table, theirs))
 
     def _differences(self, table: str, there: Iterator[Row], anew: Iterator[Row]) -> None:
         left, right = {}, {}
@@ -147,11 +147,13 @@ class Verifier:
             self._found("read_model", None, f"{table} holds rows more than once")
 
 
-def _ledger_names(reader: Any) -> dict[int, str]:
+def ledger_names(reader: Any) -> dict[int, str]:
+    """Return what each ledger's number stands for."""
     return {row[0]: f"{row[1]}/{row[3]}/{row[2]}" for row in reader.digest_rows("ledgers")}
 
 
-def _rows(reader: Any, table: str, names: dict[int, str]) -> Iterator[Row]:
+def model_rows(reader: Any, table: str, names: dict[int, str]) -> Iterator[Row]:
+    """Yield a read model's rows, with the names of ledgers in the place of their numbers."""
     column = _LEDGER_COLUMN.get(table)
     for row in reader.digest_rows(table):
         if column is None:
@@ -160,7 +162,7 @@ def _rows(reader: Any, table: str, names: dict[int, str]) -> Iterator[Row]:
             yield (*row[:column], names.get(row[column], row[column]), *row[column + 1 :])
 
 
-def _digest(found: Iterator[Row]) -> tuple[int, int]:
+def rows_digest(found: Iterator[Row]) -> tuple[int, int]:
     """Return how many rows there are and a number that depends on all of them and not on their order."""
     count = total = 0
     for row in found:
@@ -182,37 +184,3 @@ class scratch_store:  # noqa: N801  used as a context manager
     def __exit__(self, *problem: object) -> None:
         self._store.close()
         self._folder.cleanup()
-
-
-def rebuild(store: Store, state: BookState, progress: Progress | None) -> Verification:
-    """Make every read model anew from the log, in one transaction. The caller holds the door shut."""
-    problems: list[Problem] = []
-    store.begin()
-    try:
-        head, digest = store.head()
-        store.wipe_models()
-        state.forget()
-        state.head = GENESIS
-        after = 0
-        while after < head:
-            page = store.entries(after, PAGE)
-            entries = [(sequence, body, decode_entry(sequence, body)) for sequence, body, _ in page]
-            state.ask_ahead(ids_of(entry for _, _, entry in entries))
-            for sequence, body, entry in entries:
-                decision = decide_again(state, sequence, entry)
-                stamp = Stamp(sequence, entry.at, entry.actor, entry.correlation_id)
-                made = state.install(decision, stamp, logged=True)
-                if entry.rules == RULES and made != body.encode():
-                    text = f"entry {sequence}: its outcome is not what its fact leads to"
-                    problems.append(Problem(kind="outcome", sequence=sequence, message=text))
-            after = page[-1][0]
-            if progress is not None:
-                progress(after, head)
-        state.flush()
-        store.commit()
-    except BaseException:
-        store.rollback()
-        raise
-    finally:
-        state.forget()
-    return Verification(ok=not problems, problems=tuple(problems), entries=head, head_hash=digest.hex())

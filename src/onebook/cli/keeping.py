@@ -1,5 +1,7 @@
 """Commands that keep the book sound: verify, rebuild, backup, restore; the demo and the settings."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -7,12 +9,14 @@ import typer
 from onebook.cli.asking import reading, seconds
 from onebook.cli.progress import progress
 from onebook.cli.session import session
-from onebook.cli.tables import answer, columns, print_object, table
+from onebook.cli.tables import answer, cell, columns, print_object, table
+from onebook.errors import InputError
 
 FOUND_PROBLEMS = 1
 CORRUPT = 70
 PROBLEMS = columns("Kind=kind", "Sequence=sequence", "What=message")
-SETTINGS = columns("Setting=key", "Value=value", "From=source")
+SNAPSHOTS = columns("Sequence=sequence", "At=at", "Anchor=anchor", "Bytes=size", "Path=path")
+SETTINGS = columns("Setting=key", "Value=value", "From=source", "Note=note 1")
 
 
 def demo(
@@ -50,18 +54,44 @@ def _advice(found: Any, place: str) -> str:
     return "the log is sound; make what is derived from it anew with: onebook rebuild"
 
 
-def rebuild(ctx: typer.Context) -> int:
-    """Make everything that is derived from the log anew."""
+def rebuild(
+    ctx: typer.Context,
+    from_zero: Annotated[bool, typer.Option("--from-zero", help="Fold every entry; use no snapshot.")] = False,
+) -> int:
+    """Make everything that is derived from the log anew, from the newest snapshot that agrees with it."""
     here = session(ctx)
     with here.open() as book:
-        found = book.rebuild()
+        found = book.rebuild(from_zero=from_zero)
     if here.as_json:
         print_object(found)
     else:
         if found.problems:
             table(found.problems, PROBLEMS)
-        print(f"rebuilt from {found.entries} entries, head {found.head_hash}")
+        begun = f"the snapshot at {found.snapshot} and what follows, " if found.snapshot else ""
+        print(f"rebuilt from {begun}{found.entries} entries, head {found.head_hash}")
     return 0 if found.ok else CORRUPT if found.corrupt else FOUND_PROBLEMS
+
+
+def snapshot(
+    ctx: typer.Context,
+    path: Annotated[str | None, typer.Argument(metavar="PATH", help="The file; none: in the book's folder.")] = None,
+    listed: Annotated[bool, typer.Option("--list", help="Take none; show the whole ones there are.")] = False,
+) -> None:
+    """Write what the book holds to a file from which a rebuild can begin. It is a cache; a backup is another thing."""
+    here = session(ctx)
+    if listed:
+        if path is not None:
+            msg = "--list takes no path: it shows the snapshots of the book's folder"
+            raise InputError(msg, field="path", value=path)
+        with reading(ctx) as book:
+            answer(here, book.snapshots(), SNAPSHOTS, empty="no snapshots")
+        return
+    with here.open() as book:
+        taken = book.snapshot(path)
+    if here.as_json:
+        print_object(taken)
+    else:
+        print(f"snapshot of {taken.sequence} entries in {taken.path}")
 
 
 def backup(ctx: typer.Context, path: Annotated[str, typer.Argument(metavar="PATH")]) -> None:
@@ -107,4 +137,13 @@ def config(ctx: typer.Context) -> None:
 
         given = Setting(key="book.url", value=masked("book.url", here.url), source="--db")
         shown = [given if item.key == "book.url" else item for item in shown]
+    if not here.as_json:
+        shown = [replace(item, value=_said(item.value)) for item in shown]
     answer(here, shown, SETTINGS, empty="no settings")
+
+
+def _said(value: Any) -> str:
+    """Return a setting as it stands in a table."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {_said(item)}" for name, item in value.items())
+    return f"{value:.12g}" if isinstance(value, float) else cell(value)

@@ -13,9 +13,9 @@ import typer
 from typer.core import TyperGroup
 
 from onebook.cli.session import session
-from onebook.cli.tables import as_json
 from onebook.cli.writing import receipt_data, show_receipt
 from onebook.domain.facts import FACTS
+from onebook.domain.reports import as_json
 from onebook.errors import InputError
 
 STDIN = "-"

@@ -27,6 +27,8 @@ class Session:
             from onebook.config import load
 
             self._config = load(self.config_path)
+            for warning in self._config.warnings:
+                self.say(f"warning: {warning}")
         return self._config
 
     @property

@@ -16,7 +16,7 @@ from typing import Any
 
 from onebook.cli.session import Session
 from onebook.domain.numbers import plain
-from onebook.domain.reports import as_plain
+from onebook.domain.reports import as_json, as_plain
 
 MAX_ROWS = 1000
 """Most rows of a table; JSON has no limit."""
@@ -77,11 +77,6 @@ def print_array(rows: Iterable[Any]) -> None:
 def print_object(value: Any) -> None:
     """Print one JSON value."""
     sys.stdout.write(json.dumps(as_plain(value), ensure_ascii=False, indent=2) + "\n")
-
-
-def as_json(value: Any) -> str:
-    """Return a value as JSON on one line."""
-    return json.dumps(as_plain(value), ensure_ascii=False)
 
 
 def pairs(session: Session, value: Any, rows: Iterable[tuple[str, Any]]) -> None:

@@ -9,7 +9,8 @@ import typer
 
 from onebook.cli.asking import reading
 from onebook.cli.session import session
-from onebook.cli.tables import as_json, cell
+from onebook.cli.tables import cell
+from onebook.domain.reports import as_json
 
 _SKIPPED = frozenset({"account", "instrument", "strategy", "raw", "trade_id", "worth", "base"})
 _LINE = 160

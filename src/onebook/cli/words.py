@@ -40,10 +40,14 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "doctor": ("doctor", "doctor", KEEPING),
     "verify": ("keeping", "verify", KEEPING),
     "rebuild": ("keeping", "rebuild", KEEPING),
+    "snapshot": ("keeping", "snapshot", KEEPING),
     "backup": ("keeping", "backup", KEEPING),
     "restore": ("keeping", "restore", KEEPING),
     "bench": ("bench", "bench", KEEPING),
     "config": ("keeping", "config", KEEPING),
+    "routes": ("routes", "routes", KEEPING),
+    "subscribers": ("subscribers", "subscribers", KEEPING),
+    "notify": ("running", "notify", KEEPING),
 }
 """Command -> (module, function, heading in the help)."""
 

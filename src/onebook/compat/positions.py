@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from onebook.app import Book
 from onebook.book.marks import exposure_of
+from onebook.book.reading import Reading
 from onebook.compat.trades import Trade
 from onebook.compat.values import as_float, decimal_of
 from onebook.domain import reports
@@ -56,12 +56,12 @@ class Position:
 
     __slots__ = ("_book", "_read")
 
-    def __init__(self, book: Book, read: Callable[[], Stretch]) -> None:
+    def __init__(self, book: Reading, read: Callable[[], Stretch]) -> None:
         self._book = book
         self._read = read
 
     @classmethod
-    def held(cls, book: Book, account: str, symbol: str) -> "Position | None":
+    def held(cls, book: Reading, account: str, symbol: str) -> "Position | None":
         """Return the open position in a symbol, None when there is none."""
         found = _open_stretch(book, account, symbol)
         if found is None:
@@ -69,7 +69,7 @@ class Position:
         return cls(book, lambda: _open_stretch(book, account, symbol) or _ended_since(book, found))
 
     @classmethod
-    def ended(cls, book: Book, trip: reports.RoundTrip) -> "Position":
+    def ended(cls, book: Reading, trip: reports.RoundTrip) -> "Position":
         """Return an ended round trip as a closed position."""
         found = _ended_stretch(trip)
         return cls(book, lambda: found)
@@ -141,7 +141,7 @@ class Position:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """Account, strategies and flags; of a closed one its round trip, quantity and close reason."""
+        """Account, strategies, currency and flags; of a closed one its round trip, quantity and close reason."""
         return dict(self._read().metadata)
 
     @property
@@ -199,7 +199,7 @@ class Position:
         return f"Position({stretch.symbol!r}, {stretch.side!r}, {absolute(stretch.quantity)} @ {stretch.average_price})"
 
 
-def _open_stretch(book: Book, account: str, symbol: str) -> Stretch | None:
+def _open_stretch(book: Reading, account: str, symbol: str) -> Stretch | None:
     held = book.position(symbol, account=account)
     if held is not None and held.quantity and held.average_price is None:
         held = book.position(symbol, account=account, basis="netted")
@@ -221,11 +221,16 @@ def _open_stretch(book: Book, account: str, symbol: str) -> Stretch | None:
         updated=held.updated_at,
         highest=held.highest,
         lowest=held.lowest,
-        metadata={"account": account, "strategies": strategies, "flags": list(held.flags)},
+        metadata={
+            "account": account,
+            "strategies": strategies,
+            "currency": held.currency,
+            "flags": list(held.flags),
+        },
     )
 
 
-def _ended_since(book: Book, was: Stretch) -> Stretch:
+def _ended_since(book: Reading, was: Stretch) -> Stretch:
     """Return what became of a stretch that was open when it was handed out."""
     trips = [
         trip
@@ -269,6 +274,7 @@ def _ended_stretch(trip: reports.RoundTrip) -> Stretch:
         metadata={
             "account": trip.account,
             "strategies": [trip.strategy],
+            "currency": trip.currency,
             "round_trip": trip.id,
             "quantity": trip.quantity,
             "exit_price": trip.exit_price,
@@ -284,7 +290,7 @@ def _sum(trips: list[reports.RoundTrip], figure: str) -> Decimal:
     return total
 
 
-def _terms(book: Book, account: str, symbol: str) -> Terms:
+def _terms(book: Reading, account: str, symbol: str) -> Terms:
     defined: list[Instrument] = [item for item in book.facts("instrument") if item.symbol == symbol]
     owners: list[Account] = [item for item in book.facts("account") if item.name == account]
     owner = owners[-1] if owners else Account(name=account)

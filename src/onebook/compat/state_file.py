@@ -21,6 +21,7 @@ from onebook.compat.trades import Trade
 from onebook.compat.values import as_written
 from onebook.domain.reports import BatchReport
 from onebook.errors import InputError, StoreError
+from onebook.store.disk import replace
 
 DEFAULT_STATE = "crypto_bot/logs/trade_manager_state.json"
 BACKUP_FOLDER = "migration_backup"
@@ -70,8 +71,8 @@ class StateFile:
         digests = [hashlib.sha256(body).hexdigest(), *self._digests()][:2]
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(self._note, "\n".join(digests).encode())
-            _replace(self.path, body)
+            replace(self._note, "\n".join(digests).encode())
+            replace(self.path, body)
         except OSError as problem:
             msg = f"{self.path}: cannot be written ({problem.strerror}); the book itself is not affected"
             raise StoreError(msg, path=str(self.path)) from None
@@ -86,7 +87,7 @@ class StateFile:
         target = self.path.parent / BACKUP_FOLDER / name
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            _replace(target, self.path.read_bytes())
+            replace(target, self.path.read_bytes())
         except OSError as problem:
             msg = f"{target}: the changed state file cannot be kept there ({problem.strerror})"
             raise StoreError(msg, path=str(target)) from None
@@ -156,21 +157,3 @@ def check_filled(trade: Trade) -> None:
     if trade.status not in {"filled", "closed"}:
         msg = f"trade {trade.id}: its status is {trade.status!r}; only a filled trade is an execution"
         raise InputError(msg, trade=trade)
-
-
-def _replace(path: Path, body: bytes) -> None:
-    """Put a whole file in place of another, durably: readers see the old one or the new one."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -4,8 +4,11 @@ Elsewhere floats and bare times are refused. Here they come from programs that k
 counts as the shortest decimal that reads back as it, and a time without a zone as UTC, which those programs wrote.
 """
 
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -96,3 +99,27 @@ def as_written(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: as_written(item) for name, item in value.items()}
     return [as_written(item) for item in value] if isinstance(value, list) else value
+
+
+def storable(value: Any) -> Any:
+    """Return what an older program hands over as the book can keep it.
+
+    A time without a zone counts as UTC, a set becomes a list, an enum its value, a record its fields, and what has
+    ``to_dict`` what that gives. Anything else is left as it is, for the book to take or refuse.
+    """
+    if isinstance(value, Enum):
+        return storable(value.value)
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value
+    if isinstance(value, Mapping):
+        return {str(name): storable(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [storable(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted((storable(item) for item in value), key=str)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {item.name: storable(getattr(value, item.name)) for item in fields(value)}
+    for name in ("shape", "to_dict"):
+        if callable(given := getattr(value, name, None)) and not isinstance(value, type):
+            return storable(given())
+    return value

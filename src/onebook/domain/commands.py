@@ -50,4 +50,37 @@ class Note:
     strategy: str = ""
 
 
-Command = Record | Bust | Correct | Annotate | Note
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """One path of the state and its new value, as it is kept; or that it is taken away."""
+
+    path: tuple[str, ...]
+    value: Any = None
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeState:
+    """Change the state at several paths, all or nothing.
+
+    ``expected`` are (path, version) pairs that must hold; the empty path stands for all that users keep.
+    """
+
+    changes: tuple[StateChange, ...]
+    source: str = ""
+    expected: tuple[tuple[tuple[str, ...], int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Write a user's own event. ``as_published``: as ``published`` with the type inside, whatever it is called."""
+
+    type: str
+    data: dict[str, Any]
+    account: str = ""
+    instrument: str = ""
+    strategy: str = ""
+    as_published: bool = False
+
+
+Command = Record | Bust | Correct | Annotate | Note | ChangeState | Publish

@@ -1,5 +1,6 @@
 """What queries answer with: frozen records, money in the settlement currency unless a currency stands beside it."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -284,7 +285,55 @@ class Event:
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in Event.__dataclass_fields__)
 
-    __hash__ = None  # type: ignore[assignment]  its data is a dictionary
+    __hash__ = None  # type: ignore[assignment]  # its data is a dictionary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriberState:
+    """A durable subscriber.
+
+    Attributes:
+        name: under which its checkpoint is kept.
+        state: ``running``, ``retrying``, ``halted`` until somebody acts, ``skipping``, or ``stopped``: not served.
+        checkpoint: everything up to this sequence or event id is done.
+        lag: entries after that.
+        rate: events a second, fading with a half-life of a minute.
+        mean_seconds: how long handling one took on average.
+        handled: events handled in all.
+        errors: failures in all.
+        dead_letters: events that were put aside.
+        last_error: what the last failure said.
+        last_error_at: when that was.
+        holder: which process serves it.
+        updated_at: when the checkpoint was last written down.
+    """
+
+    name: str
+    state: str
+    checkpoint: str
+    lag: int
+    rate: float
+    mean_seconds: float
+    handled: int
+    errors: int
+    dead_letters: int
+    last_error: str
+    last_error_at: datetime | None
+    holder: str
+    updated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetterState:
+    """An event that a subscriber could not handle; ``retrying`` when it is to be tried once more."""
+
+    subscriber: str
+    event_id: str
+    type: str
+    reason: str
+    attempts: int
+    at: datetime
+    retrying: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,7 +349,7 @@ class Status:
     unvalued: int
     marks: int
     last_backup_at: datetime | None
-    subscribers: tuple[Any, ...]
+    subscribers: tuple[SubscriberState, ...]
     trading_state: str
     head_hash: str
 
@@ -316,13 +365,32 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What verify found. ``corrupt``: the log itself is damaged, not only what is derived from it."""
+    """What verify found. ``corrupt``: the log itself is damaged, not only what is derived from it.
+
+    ``snapshot`` is the sequence of the snapshot that a rebuild began at; 0: it folded everything.
+    """
 
     ok: bool
     problems: tuple[Problem, ...]
     entries: int
     head_hash: str
     corrupt: bool = False
+    snapshot: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What the book held at an entry, in a file; a cache, never the truth. ``size`` in bytes.
+
+    An ``anchor`` says of every read model what it was: ``rebuild`` can begin there.
+    """
+
+    path: str
+    sequence: int
+    head_hash: str
+    at: datetime
+    size: int
+    anchor: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -355,6 +423,18 @@ class BatchReport:
     last_sequence: int | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatePath:
+    """What is known of a path: how often it changed, when last, by whom and why."""
+
+    path: str
+    version: int
+    updated_at: datetime
+    actor: str
+    sequence: int
+    source: str
+
+
 def as_plain(value: Any) -> Any:
     """Return an answer as plain JSON data: money as text, times RFC 3339, tuples as lists."""
     if isinstance(value, Decimal):
@@ -381,3 +461,8 @@ def as_plain(value: Any) -> Any:
     if value is None or isinstance(value, str | int | float | bool):
         return value
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def as_json(value: Any) -> str:
+    """Return an answer as JSON on one line."""
+    return json.dumps(as_plain(value), ensure_ascii=False)

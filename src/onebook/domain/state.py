@@ -135,7 +135,8 @@ class Decision:
 
     ``status`` is ``recorded``, ``exists`` or ``conflict``; ``first`` the sequence of the first report for the
     last two. ``named`` is the fill, and its ordinal, whose identity is the decision's where ``identity`` is empty:
-    few ask, so it is put into words when somebody does. A decision without events writes nothing.
+    few ask, so it is put into words when somebody does. ``answer`` is what the caller gets back where a receipt does
+    not say it. A decision without events writes nothing.
     """
 
     account: str = ""
@@ -159,6 +160,7 @@ class Decision:
     points_added: list[FoldPoint] = field(default_factory=list)
     points_ended: list[tuple[int, Order]] = field(default_factory=list)
     days: dict[DayKey, DayDelta] = field(default_factory=dict)
+    answer: Any = None
     records: list[Record] = field(default_factory=list)
     progress: dict[int, tuple[Order, Order, Order, int]] = field(default_factory=dict)
     definitions: bool = False
@@ -212,6 +214,9 @@ class State(Protocol):
 
     def record(self, kind: str, account: str, key: str) -> Record | None:
         """Return the newest version of a record."""
+
+    def records_under(self, kind: str, prefix: str) -> Iterator[Record]:
+        """Return the newest versions of a kind's records without an account whose ids go on after a prefix, by id."""
 
     def find_rate(self, base: str, quote: str, at: int) -> KnownRate | None:
         """Return the newest recorded rate of this pair at or before, not older than seven days."""

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from onebook.domain import times
+from onebook.domain.cells import harmless
+from onebook.domain.event_types import FACT_TYPES
 from onebook.domain.facts import FACTS, Fill
 from onebook.domain.identity import content_id, fill_identity
 from onebook.domain.numbers import plain
 from onebook.domain.shapes import fact_data, fact_from, plain_value
 from onebook.errors import BookError, InputError, StoreFull
-from onebook.intake.files import harmless
 from onebook.intake.importer import trip_place
 from onebook.store.codec import EntryBody, EventBody, decode_entry
 from onebook.store.port import Row
@@ -241,7 +242,7 @@ def _log(book: Book) -> Iterator[tuple[int, EntryBody]]:
 
 def _fact(entry: EntryBody, event: EventBody) -> Any:
     """Return the fact that an event holds, or None."""
-    kind = "fill" if event.type in _FILLS else event.data.get("fact")
+    kind = "fill" if event.type in _FILLS else event.data.get("fact") if event.type in FACT_TYPES else None
     if not isinstance(kind, str) or kind not in FACTS:
         return None
     return fact_from(

@@ -23,7 +23,6 @@ DELIMITERS = ",;\t"
 JSON_ENDINGS = (".jsonl", ".ndjson", ".json")
 
 _SQLITE = b"SQLite format 3\0"
-_RISKY = "=+-@\t\r"
 
 
 @dataclass(slots=True)
@@ -152,18 +151,3 @@ def plain_json(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: plain_json(item) for key, item in value.items()}
     return [plain_json(item) for item in value] if isinstance(value, list) else value
-
-
-# ---- text that a spreadsheet would run ----
-
-
-def harmless(text: str) -> str:
-    """Return text that a spreadsheet does not take for a formula: a leading ``'`` is put before ``= + - @``."""
-    bare = text.lstrip("'")
-    return f"'{text}" if bare and bare[0] in _RISKY else text
-
-
-def as_it_was(text: str) -> str:
-    """Return the text that :func:`harmless` was given."""
-    bare = text.lstrip("'")
-    return text[1:] if text.startswith("'") and bare and bare[0] in _RISKY else text

@@ -13,11 +13,12 @@ from datetime import timedelta, tzinfo
 from typing import Any
 
 from onebook.domain import times
+from onebook.domain.cells import as_it_was
 from onebook.domain.facts import FACTS, Fill
 from onebook.domain.identity import content_id
 from onebook.domain.numbers import ZERO, negate, number
 from onebook.errors import ImportRefused, InputError, NaiveTime
-from onebook.intake.files import Row, Source, as_it_was, plain_json
+from onebook.intake.files import Row, Source, plain_json
 
 _NUMBERS = frozenset({"quantity", "price", "fee", "amount", "occurred_ns"})
 

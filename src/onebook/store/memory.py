@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from onebook.errors import StoreClosed, StoreError
+from onebook.store.memory_cutting import cut, drop_ledgers
 from onebook.store.memory_reader import NAMES, MemoryReader, Place, locked
 from onebook.store.memory_subscribers import TABLES as SUBSCRIBER_TABLES
 from onebook.store.memory_subscribers import MemorySubscribers
@@ -155,6 +156,20 @@ class MemoryStore(MemoryReader):
                 draft.clear()
 
     @locked
+    def cut(self, known: int, gained: Iterable[Row]) -> None:
+        """Bring the versioned read models back to an entry, inside the transaction."""
+        self._begun()
+        cut(self._drafts, known, gained, self._change)
+
+    @locked
+    def drop_ledgers(self, kept: Iterable[int]) -> None:
+        """Forget all ledgers but these, and empty positions, days and counters, inside the transaction."""
+        self._begun()
+        for name in ("positions", "days", "tally"):
+            self._drafts[name].clear()
+        drop_ledgers(self._drafts, kept)
+
+    @locked
     def backup(self, path: str) -> None:
         """Refuse: there is no file to copy."""
         msg = f"{self.url}: a book in memory has no file to copy to {path}; keep it in a file to back it up"
@@ -238,7 +253,12 @@ class MemoryStore(MemoryReader):
         self._drafts["days"].put(row[:6], row)
 
     def _put_record_ends(self, row: Row) -> None:
-        self._end("records", row[1:], row[0])
+        for key, found in self._drafts["records"].down((*row[1:], _FAR)):
+            if key[:3] != row[1:]:
+                return
+            if found[-1] is None:
+                self._change("records", key, (*found[:-1], row[0]))
+                return
 
     def _put_records(self, row: Row) -> None:
         self._change("records", row[:4], row)
@@ -256,8 +276,8 @@ class MemoryStore(MemoryReader):
             if row[-1] is None:
                 self._change(name, (*prefix, row[len(prefix)]), (*row[:-1], until))
 
-    def _change(self, name: str, key: Key, row: Row) -> None:
-        """Put a row, and for a record what finds it by time and, while it is an open order, by instrument."""
+    def _change(self, name: str, key: Key, row: Row | None) -> None:
+        """Put a row or remove it; with a record goes what finds it by time and, for an open order, by instrument."""
         if name == "records":
             earlier = self._drafts[name].get(key)
             for found, where in ((earlier, None), (row, key)):

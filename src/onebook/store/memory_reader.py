@@ -9,8 +9,9 @@ from typing import Any, TypeVar, cast
 
 from onebook.errors import StoreClosed
 from onebook.store.codec import decode
+from onebook.store.memory_cutting import versions
 from onebook.store.memory_subscribers import TABLES as SUBSCRIBER_TABLES
-from onebook.store.port import GENESIS, TABLES, Head, Order, Row
+from onebook.store.port import GENESIS, LAST_LETTER, TABLES, Head, Order, Row, Standing
 from onebook.store.subscribers import DeadLetter, Heartbeat, SubscriberRow
 from onebook.store.tables import Key, Table
 
@@ -221,8 +222,29 @@ class MemoryReader:
     @locked
     def record(self, kind: str, account: str, key: str, known: int | None) -> Row | None:
         """Return one record row."""
-        rows = self._under("records", (kind, account, key))
-        return next((_record(row)[2:] for row in rows if _stands(row, known, 3, 9)), None)
+        place = (kind, account, key)
+        for found, row in self._tables["records"].down((*place, _FAR)):
+            if found[:3] != place:
+                break
+            if _stands(row, known, 3, 9):
+                return _record(row)[2:]
+        return None
+
+    @locked
+    def records_under(self, kind: str, prefix: str, known: int | None, after: str, limit: int) -> list[Row]:
+        """Return record rows of a kind without an account whose ids go on after a prefix."""
+        end, table = prefix + LAST_LETTER, self._tables["records"]
+        rows: list[Row] = []
+        place = max(prefix, after)
+        while len(rows) < limit:
+            key = next((key for key, _ in table.up((kind, "", place, _FAR))), None)
+            if key is None or key[:2] != (kind, "") or key[2] >= end:
+                break
+            place = key[2]
+            row = self.record(kind, "", place, known)
+            if row is not None:
+                rows.append((place, *row))
+        return rows
 
     @locked
     def records(self, kind: str, known: int | None, after: tuple[int, str, str], limit: int) -> list[Row]:
@@ -330,6 +352,17 @@ class MemoryReader:
             names = self._tables["scopes"]
             rows = [((names.get(row[:1]) or (None,))[0], *row[1:]) for row in rows]
         return iter(rows)
+
+    @locked
+    def standing(self) -> Standing:
+        """Return the head, and every row of the models that keep no versions, as of one moment."""
+        rows = {name: self._under(name, ()) for name in Standing.TABLES}
+        return Standing(head=self.head(), **rows)
+
+    @locked
+    def versions(self, table: str, known: int, after: Row | None, limit: int) -> list[Row]:
+        """Return rows of a versioned read model by their keys."""
+        return versions(self._tables, table, known, after, limit)
 
     def _under(self, name: str, prefix: Key) -> list[Row]:
         """Return the rows whose keys begin so."""

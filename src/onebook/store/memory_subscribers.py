@@ -27,7 +27,7 @@ class MemorySubscribers:
 
     def claim(self, name: str, holder: str, start: Place, now_ns: int, until_ns: int) -> SubscriberRow:
         """Make the subscriber when it is new, take its lease when it is free, and return it as it stands."""
-        row = self._get(name) or SubscriberRow(name, *start, "running", 0, 0, 0, 0, "", 0, "", 0, now_ns)
+        row = self._get(name) or SubscriberRow(name, *start, "running", 0, 0, 0, 0, "", 0, "", 0, now_ns, 0.0, 0.0)
         if row.holder in {"", holder} or row.lease_until_ns < now_ns:
             row = row._replace(holder=holder, lease_until_ns=until_ns)
         self._put(row)
@@ -51,6 +51,8 @@ class MemorySubscribers:
                 last_error_ns=progress.last_error_ns if failed else row.last_error_ns,
                 lease_until_ns=progress.lease_until_ns,
                 updated_ns=progress.now_ns,
+                rate=progress.rate,
+                mean_seconds=progress.mean_seconds,
             )
         )
         return True
@@ -67,6 +69,12 @@ class MemorySubscribers:
         if row is not None:
             moved = row._replace(sequence=place[0], ordinal=place[1], state="running", attempts=0, updated_ns=now_ns)
             self._put(moved._replace(generation=row.generation + 1))
+
+    def skip(self, name: str) -> None:
+        """Let the subscriber pass over the next event it wants, and run."""
+        row = self._get(name)
+        if row is not None:
+            self._put(row._replace(state="skipping", attempts=0, generation=row.generation + 1))
 
     def remove(self, name: str) -> None:
         """Forget a subscriber with its dead letters."""

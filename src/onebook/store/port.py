@@ -8,7 +8,7 @@ round trip or fold point is never overwritten: a newer version closes it with th
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from onebook.store.subscribers import DeadLetter, Heartbeat, SubscriberRow, SubscriberRows
 
@@ -19,6 +19,8 @@ Head = tuple[int, bytes]
 """(sequence of the newest entry, its hash); (0, 32 zero bytes) for an empty log."""
 
 GENESIS: Head = (0, bytes(32))
+LAST_LETTER = "\U0010ffff"
+"""What no id holds: every id that begins with a prefix comes before the prefix followed by this."""
 
 
 @dataclass(slots=True)
@@ -72,6 +74,26 @@ TABLES = (
     "tally",
 )
 """The parts of a batch in the order in which they are written."""
+
+
+VERSIONED = {"identities": 4, "movements": 7, "points": 7, "trips": 6, "records": 4, "rates": 4}
+"""The read models whose rows say when they came: how many of a row's first fields are its key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Every row of the models that keep no versions, and the head of the log, as of one moment.
+
+    ``ledgers`` (id, account, instrument, kind) · ``positions`` · ``days`` · ``tally`` (name, count).
+    """
+
+    TABLES: ClassVar[tuple[str, ...]] = ("ledgers", "positions", "days", "tally")
+
+    head: Head
+    ledgers: list[Row]
+    positions: list[Row]
+    days: list[Row]
+    tally: list[Row]
 
 
 class Reader(Protocol):
@@ -141,6 +163,20 @@ class Reader(Protocol):
     def records(self, kind: str, known: int | None, after: tuple[int, str, str], limit: int) -> list[Row]:
         """Return record rows of a kind by (occurred_ns, account, id)."""
 
+    def records_under(self, kind: str, prefix: str, known: int | None, after: str, limit: int) -> list[Row]:
+        """Return (id, occurred_ns, body, instrument, strategy, status, known_from) of a kind's records, by id.
+
+        Only those without an account whose id begins with a prefix and goes on after it; at most so many. How many
+        versions a record had does not count.
+
+        Args:
+            kind: which.
+            prefix: how the ids begin; empty for all.
+            known: as they stood at this sequence; None for now.
+            after: only ids behind this one, the last of the page before; empty for the first page.
+            limit: at most so many.
+        """
+
     def open_orders(self, account: str, instrument: str) -> list[Row]:
         """Return the order rows of an instrument whose status is not an end."""
 
@@ -164,6 +200,19 @@ class Reader(Protocol):
 
     def changed(self) -> int:
         """Return a number that differs when another connection than this reader's has written."""
+
+    def standing(self) -> Standing:
+        """Return the head, and every row of the models that keep no versions, as of one moment."""
+
+    def versions(self, table: str, known: int, after: Row | None, limit: int) -> list[Row]:
+        """Return rows of a versioned read model by their keys, after one, at most so many.
+
+        Args:
+            table: one of :data:`VERSIONED`; an identity has the name of its space as a fifth field.
+            known: only versions made by this sequence; what closed them may be later.
+            after: the last row of the page before; None for the first page.
+            limit: at most so many.
+        """
 
     def subscribers(self) -> list[SubscriberRow]:
         """Return all subscribers by name."""
@@ -226,6 +275,20 @@ class Store(Reader, Protocol):
 
     def wipe_days(self) -> None:
         """Empty the daily rows, inside the transaction."""
+
+    def cut(self, known: int, gained: Iterable[Row]) -> None:
+        """Bring the versioned read models back to how they were at an entry, inside the transaction.
+
+        Versions made later go, those closed later stand again, and identity spaces without ids go. The other models
+        stay as they are.
+
+        Args:
+            known: the entry's sequence.
+            gained: (scope, key, sequence, ordinal) of ids that facts up to there came by later.
+        """
+
+    def drop_ledgers(self, kept: Iterable[int]) -> None:
+        """Forget all ledgers but these, inside the transaction, and empty positions, days and counters."""
 
     def put_about(self, name: str, value: str) -> None:
         """Keep something about this place, inside the transaction."""

@@ -13,9 +13,11 @@ Place = tuple[int, int]
 class SubscriberRow(NamedTuple):
     """A durable subscriber.
 
-    ``sequence`` and ``ordinal`` are its checkpoint: everything up to there is done. ``state`` is ``running`` or
-    ``halted``. ``attempts`` counts how often the event after the checkpoint failed. ``generation`` grows each time
-    somebody else moves the checkpoint. ``holder`` serves it until ``lease_until_ns``; empty for nobody.
+    ``sequence`` and ``ordinal`` are its checkpoint: everything up to there is done. ``state`` is ``running``,
+    ``halted`` until somebody acts, or ``skipping``: to pass over the next event it wants. ``attempts`` counts how
+    often the event after the checkpoint failed. ``generation`` grows each time somebody else moves the checkpoint.
+    ``holder`` serves it until ``lease_until_ns``; empty for nobody.
+    ``rate`` is events a second, ``mean_seconds`` what handling one took.
     """
 
     name: str
@@ -31,6 +33,8 @@ class SubscriberRow(NamedTuple):
     holder: str
     lease_until_ns: int
     updated_ns: int
+    rate: float
+    mean_seconds: float
 
 
 class Progress(NamedTuple):
@@ -49,6 +53,8 @@ class Progress(NamedTuple):
     last_error_ns: int
     lease_until_ns: int
     now_ns: int
+    rate: float
+    mean_seconds: float
 
 
 class DeadLetter(NamedTuple):
@@ -94,6 +100,9 @@ class SubscriberRows(Protocol):
 
     def move(self, name: str, place: Place, now_ns: int) -> None:
         """Put a checkpoint somewhere else, and let the subscriber run."""
+
+    def skip(self, name: str) -> None:
+        """Let the subscriber pass over the next event it wants, and run."""
 
     def remove(self, name: str) -> None:
         """Forget a subscriber with its dead letters."""

@@ -266,6 +266,28 @@ class ReadsContract(ABC):
         same([row[1] for row in found], ["d", "z", "b", "c", "a"])
         same([row[1] for row in store.records("note", None, (5, "first", "z"), 2)], ["b", "c"])
 
+    def test_records_under(self) -> None:
+        """A kind's records without an account, by the letters of their ids, in pages, as they stood."""
+        store = self.opened()
+        names = ("a", "a.", "a.b", "a.b.c", "a.\U0001f600", "a/b", "a\\.b", "b", "\U0001f600")
+        rows = [record("state", name, 1, 5, account="", body=f'"{name}"') for name in reversed(names)]
+        rows += [record("state", "a.x", 1, 5), record("other", "a.x", 1, 5, account="")]
+        commit(store, records=rows)
+
+        def ids(prefix: str, known: int | None = None, after: str = "", limit: int = 99) -> list[str]:
+            return [row[0] for row in store.records_under("state", prefix, known, after, limit)]
+
+        same(ids(""), sorted(names))
+        same([ids("a."), ids("a.b."), ids("b"), ids("c")], [["a.b", "a.b.c", "a.\U0001f600"], ["a.b.c"], [], []])
+        same(
+            [ids("a.", limit=2), ids("a.", after="a.b.c"), ids("a.", limit=0)], [["a.b", "a.b.c"], ["a.\U0001f600"], []]
+        )
+        again = record("state", "a.b", 4, 9, account="", status="deleted")
+        commit(store, record_ends=[(4, "state", "", "a.b")], records=[again])
+        wanted = [("a.b", 9, "{}", "BTC/USD", "s", "deleted", 4), ("a.b", 5, '"a.b"', "BTC/USD", "s", "", 1)]
+        found = [store.records_under("state", "a.", known, "", 1)[0] for known in (None, 3)]
+        same((found, ids("a.", 3), ids("a.", 0)), (wanted, ids("a."), []))
+
     def test_open_orders(self) -> None:
         """An instrument's orders that are not at their end, by time."""
         store = self.opened()

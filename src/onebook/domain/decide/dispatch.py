@@ -4,8 +4,19 @@ from collections.abc import Callable
 from typing import Any
 
 from onebook.domain import commands, facts
-from onebook.domain.decide import corporate, corrections, definitions, fills, money, notes, orders, signals, transfers
-from onebook.domain.state import Decision, EventDraft, Record, Stamp, State
+from onebook.domain.decide import (
+    corporate,
+    corrections,
+    definitions,
+    fills,
+    money,
+    notes,
+    orders,
+    signals,
+    state_changes,
+    transfers,
+)
+from onebook.domain.state import Decision, Stamp, State
 from onebook.errors import InputError
 
 _FACTS: dict[type[Any], Callable[[State, Any, Stamp], Decision]] = {
@@ -47,12 +58,9 @@ def decide(state: State, command: commands.Command, stamp: Stamp) -> Decision:
         return corrections.correct(state, command, stamp)
     if isinstance(command, commands.Annotate):
         return notes.annotate(state, command, stamp)
+    if isinstance(command, commands.ChangeState):
+        return state_changes.change_state(state, command, stamp)
+    if isinstance(command, commands.Publish):
+        return state_changes.publish(command, stamp)
     assert isinstance(command, commands.Note)  # noqa: S101  the union ends here
-    decision = Decision(command.account, command.instrument, command.strategy)
-    decision.occurred_ns = stamp.recorded_ns
-    decision.events.append(EventDraft(command.type, dict(command.data)))
-    if command.type == "book_restored":
-        epoch = str(command.data["epoch"])
-        decision.records.append(Record("epoch", "", epoch, stamp.recorded_ns, dict(command.data)))
-    decision.tally["other_entries"] = 1
-    return decision
+    return notes.note(state, command, stamp)

@@ -1,13 +1,35 @@
-"""Notes and tags on round trips. They hang on the fact that opens the trip, and go where it goes."""
+"""Notes: events that change no figure; and notes and tags on round trips, which hang on the fact that opens one."""
 
 from onebook.domain import commands, facts
 from onebook.domain.decide.history import newest_version
+from onebook.domain.identity import identity_text, scope
 from onebook.domain.movements import Movement
 from onebook.domain.shapes import Data, plain_value
 from onebook.domain.state import Decision, EventDraft, Record, Stamp, State, StoredFact
 from onebook.errors import AmbiguousLot
 
 _ANNOTATION = "annotation"
+
+
+def note(state: State, command: commands.Note, stamp: Stamp) -> Decision:
+    """Write an event that changes no figure; one with a ``key`` in its data is written once."""
+    decision = Decision(command.account, command.instrument, command.strategy)
+    decision.occurred_ns = stamp.recorded_ns
+    key = command.data.get("key")
+    if key is not None:
+        name = identity_text(command.type, str(key))
+        decision.identity = identity_text("note", name)
+        held = state.identities(scope("note"), name)
+        if held:
+            decision.status, decision.first = "exists", held[0][0]
+            return decision
+        decision.identities.append((scope("note"), name, 1))
+    decision.events.append(EventDraft(command.type, dict(command.data)))
+    if command.type == "book_restored":
+        epoch = str(command.data["epoch"])
+        decision.records.append(Record("epoch", "", epoch, stamp.recorded_ns, dict(command.data)))
+    decision.tally["other_entries"] = 1
+    return decision
 
 
 def annotate(state: State, command: commands.Annotate, stamp: Stamp) -> Decision:

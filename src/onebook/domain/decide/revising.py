@@ -66,13 +66,19 @@ def _revised_data(held: StoredFact, old: facts.Fill, new: facts.Fill, changes: d
 
 def _hold_ids(state: State, decision: Decision, held: StoredFact, new: facts.Fill) -> None:
     """Let the fill hold the ids it has now, beside those it had."""
-    for space, key in (
-        (fill_scope(new.venue, new.account, new.instrument), new.venue_fill_id),
-        (client_scope(new.account), new.client_fill_id),
-        (scope(NAMED, new.account), new.signal_id),
-    ):
-        if key and (held.sequence, held.ordinal) not in state.identities(space, key):
+    for space, key in ids_of_fill(new):
+        if (held.sequence, held.ordinal) not in state.identities(space, key):
             decision.identities.append((space, key, -1))
+
+
+def ids_of_fill(fill: facts.Fill) -> list[tuple[str, str]]:
+    """Return the spaces and ids that a fill with these fields holds."""
+    found = (
+        (fill_scope(fill.venue, fill.account, fill.instrument), fill.venue_fill_id),
+        (client_scope(fill.account), fill.client_fill_id),
+        (scope(NAMED, fill.account), fill.signal_id),
+    )
+    return [(space, key) for space, key in found if key]
 
 
 def _moved(was: Movement, new: facts.Fill, target: Ledger, stamp: Stamp, ordinal: int) -> Movement:

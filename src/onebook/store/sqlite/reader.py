@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 import apsw
 
 from onebook.store.codec import encode
-from onebook.store.port import GENESIS, Head, Order, Row
+from onebook.store.port import GENESIS, LAST_LETTER, Head, Order, Row, Standing
 from onebook.store.sql import statements
+from onebook.store.sqlite import cutting
 from onebook.store.sqlite.errors import translated
 from onebook.store.sqlite.subscribers import SQL as SUBSCRIBERS
 from onebook.store.subscribers import DeadLetter, Heartbeat, SubscriberRow
@@ -163,6 +164,11 @@ class SqliteReader:
             return self._row("record", kind, account, key)
         return self._row("record_known", kind, account, key, known)
 
+    def records_under(self, kind: str, prefix: str, known: int | None, after: str, limit: int) -> list[Row]:
+        """Return record rows of a kind without an account whose ids go on after a prefix."""
+        end = prefix + LAST_LETTER
+        return self._rows("records_under", kind, max(prefix, after), end, _FAR if known is None else known, limit)
+
     def records(self, kind: str, known: int | None, after: tuple[int, str, str], limit: int) -> list[Row]:
         """Return record rows of a kind in time."""
         return self._rows("records", kind, *after, _FAR if known is None else known, limit)
@@ -236,3 +242,13 @@ class SqliteReader:
             yield from self.connection.execute(READS[f"digest_{table}"])
         except apsw.Error as problem:
             raise translated(problem, self.url) from None
+
+    @guarded
+    def standing(self) -> Standing:
+        """Return the head, and every row of the models that keep no versions, as of one moment."""
+        return cutting.standing(self.connection, READS)
+
+    @guarded
+    def versions(self, table: str, known: int, after: Row | None, limit: int) -> list[Row]:
+        """Return rows of a versioned read model by their keys."""
+        return cutting.versions(self.connection, table, known, after, limit)

@@ -146,15 +146,34 @@ SELECT gross, fees, funding, income, fills, round_trips, restated FROM day_rows
 WHERE level = ? AND basis = ? AND day = ? AND account = ? AND strategy = ? AND currency = ?
 
 -- name: record
--- The standing version of a record.
+-- The standing version of a record: its newest one, found from the end, however many there were.
 SELECT occurred_ns, body, instrument, strategy, status, known_from FROM records
 WHERE kind = ? AND account = ? AND id = ? AND known_until IS NULL
+ORDER BY known_from DESC LIMIT 1
 
 -- name: record_known
 -- A record as it stood at a sequence.
 SELECT occurred_ns, body, instrument, strategy, status, known_from FROM records
 WHERE kind = ?1 AND account = ?2 AND id = ?3
     AND known_from <= ?4 AND (known_until IS NULL OR known_until > ?4)
+ORDER BY known_from DESC LIMIT 1
+
+-- name: records_under
+-- Records of a kind that belong to no account, from behind one id up to another, in the order of ids, as they stood at
+-- a sequence. Each id is found by a jump from the one before, and its version from the end: how many versions there were
+-- costs nothing. The recursion hands its rows on one by one, so the limit ends it.
+WITH RECURSIVE ids (id) AS (
+    SELECT min(id) FROM records WHERE kind = ?1 AND account = '' AND id > ?2 AND id < ?3
+    UNION ALL
+    SELECT (SELECT min(r.id) FROM records AS r WHERE r.kind = ?1 AND r.account = '' AND r.id > ids.id AND r.id < ?3)
+    FROM ids WHERE ids.id IS NOT NULL
+)
+SELECT r.id, r.occurred_ns, r.body, r.instrument, r.strategy, r.status, r.known_from
+FROM ids CROSS JOIN records AS r ON r.kind = ?1 AND r.account = '' AND r.id = ids.id AND r.known_from = (
+    SELECT max(v.known_from) FROM records AS v
+    WHERE v.kind = ?1 AND v.account = '' AND v.id = ids.id AND v.known_from <= ?4
+)
+LIMIT ?5
 
 -- name: records
 -- A kind's records in time, as they stood at a sequence.

@@ -18,6 +18,7 @@ import apsw
 from onebook.errors import SchemaTooNew, StoreBusy, StoreClosed, StoreError
 from onebook.store.port import TABLES, Batch, Row
 from onebook.store.sql import statements
+from onebook.store.sqlite import cutting
 from onebook.store.sqlite.asking import ask
 from onebook.store.sqlite.errors import ours
 from onebook.store.sqlite.place import another_programs, check_place, empty, is_too_short, other_file, place_of
@@ -307,6 +308,18 @@ class SqliteStore(SqliteReader):
         self.connection.pragma("defer_foreign_keys", 1)
         for name in _WIPES:
             self.connection.execute(WRITES[f"wipe_{name}"])
+
+    @guarded
+    def cut(self, known: int, gained: Iterable[Row]) -> None:
+        """Bring the versioned read models back to an entry, inside the transaction."""
+        cutting.cut(self.connection, known, gained)
+
+    @guarded
+    def drop_ledgers(self, kept: Iterable[int]) -> None:
+        """Forget all ledgers but these, and empty positions, days and counters, inside the transaction."""
+        for name in ("positions", "days", "tally"):
+            self.connection.execute(WRITES[f"wipe_{name}"])
+        cutting.drop_ledgers(self.connection, kept)
 
     @guarded
     def checkpoint(self) -> None:

@@ -47,6 +47,10 @@ class SqliteSubscribers:
         """Put a checkpoint somewhere else, and let the subscriber run."""
         self._run("move", name, *place, now_ns)
 
+    def skip(self, name: str) -> None:
+        """Let the subscriber pass over the next event it wants, and run."""
+        self._run("skip", name)
+
     def remove(self, name: str) -> None:
         """Forget a subscriber with its dead letters."""
         self._run("remove", name)

@@ -10,13 +10,13 @@ WHERE name = ?1 AND (holder IN ('', ?2) OR lease_until_ns < ?3)
 -- name: subscriber
 -- One subscriber.
 SELECT name, sequence, ordinal, state, attempts, generation, handled, errors, last_error, last_error_ns,
-    holder, lease_until_ns, updated_ns
+    holder, lease_until_ns, updated_ns, rate, mean_seconds
 FROM subscribers WHERE name = ?
 
 -- name: subscribers
 -- All subscribers.
 SELECT name, sequence, ordinal, state, attempts, generation, handled, errors, last_error, last_error_ns,
-    holder, lease_until_ns, updated_ns
+    holder, lease_until_ns, updated_ns, rate, mean_seconds
 FROM subscribers ORDER BY name
 
 -- name: save
@@ -25,7 +25,7 @@ UPDATE subscribers SET
     sequence = ?4, ordinal = ?5, state = ?6, attempts = ?7, handled = handled + ?8, errors = errors + ?9,
     last_error = CASE WHEN ?11 > 0 THEN ?10 ELSE last_error END,
     last_error_ns = CASE WHEN ?11 > 0 THEN ?11 ELSE last_error_ns END,
-    lease_until_ns = ?12, updated_ns = ?13
+    lease_until_ns = ?12, updated_ns = ?13, rate = ?14, mean_seconds = ?15
 WHERE name = ?1 AND holder = ?2 AND generation = ?3
 RETURNING 1
 
@@ -38,6 +38,10 @@ UPDATE subscribers SET holder = '', lease_until_ns = 0 WHERE name = ? AND holder
 UPDATE subscribers SET
     sequence = ?2, ordinal = ?3, state = 'running', attempts = 0, generation = generation + 1, updated_ns = ?4
 WHERE name = ?1
+
+-- name: skip
+-- Let it pass over the next event it wants.
+UPDATE subscribers SET state = 'skipping', attempts = 0, generation = generation + 1 WHERE name = ?
 
 -- name: remove
 -- Forget a subscriber; its dead letters go with it.

@@ -66,9 +66,11 @@ INSERT OR REPLACE INTO day_rows (
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: record_ends
--- Close the standing version of a record.
-UPDATE records SET known_until = ?
-WHERE kind = ? AND account = ? AND id = ? AND known_until IS NULL
+-- Close the standing version of a record: its newest one, found from the end.
+UPDATE records SET known_until = ?1
+WHERE kind = ?2 AND account = ?3 AND id = ?4 AND known_until IS NULL AND known_from = (
+    SELECT max(known_from) FROM records WHERE kind = ?2 AND account = ?3 AND id = ?4
+)
 
 -- name: records
 -- Add a version of a record.

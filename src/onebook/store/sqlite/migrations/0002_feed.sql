@@ -4,7 +4,7 @@ CREATE TABLE subscribers (
     name           TEXT PRIMARY KEY,
     sequence       INTEGER NOT NULL CHECK (sequence >= 0),
     ordinal        INTEGER NOT NULL,
-    state          TEXT NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'halted')),
+    state          TEXT NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'halted', 'skipping')),
     attempts       INTEGER NOT NULL DEFAULT 0,
     generation     INTEGER NOT NULL DEFAULT 0,
     handled        INTEGER NOT NULL DEFAULT 0,
@@ -13,7 +13,9 @@ CREATE TABLE subscribers (
     last_error_ns  INTEGER NOT NULL DEFAULT 0,
     holder         TEXT NOT NULL DEFAULT '',
     lease_until_ns INTEGER NOT NULL DEFAULT 0,
-    updated_ns     INTEGER NOT NULL DEFAULT 0
+    updated_ns     INTEGER NOT NULL DEFAULT 0,
+    rate           REAL NOT NULL DEFAULT 0,
+    mean_seconds   REAL NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 -- name: dead_letters

@@ -1,0 +1,156 @@
+"""A circuit breaker: calls to something outside that keeps failing are refused at once, until one trial succeeds.
+
+Closed, calls pass; after so many failures in a row it opens. Open, calls are refused. When it has been open long
+enough it is half open: one call may try, the others are refused; the trial closes it or opens it anew.
+
+It makes no calls and keeps no threads, so it serves threads and coroutines alike.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from onebook.clock import Clock
+from onebook.errors import BreakerOpen, SourceError
+
+_SECOND = 1_000_000_000
+_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerStatus:
+    """How a breaker stands.
+
+    Attributes:
+        name: of what it guards.
+        state: ``closed``, ``open`` or ``half_open``.
+        failures: in a row.
+        retry_seconds: until a call may try again; 0 when one may.
+        last_error: of the latest failure, empty before the first; a success keeps it.
+    """
+
+    name: str
+    state: str
+    failures: int
+    retry_seconds: float
+    last_error: str
+
+
+class Breaker:
+    """Guards the calls to one thing outside. Thread-safe.
+
+    Args:
+        name: of what it guards, for messages.
+        clock: nanoseconds since 1970 UTC.
+        failures: so many in a row open it, 1 or more.
+        recovery_seconds: how long it stays open before one call may try; also how long a trial that does not end
+            keeps others from trying.
+        counts: the errors that are failures; any other error is an answer, and counts as a success.
+
+    Example:
+        >>> from onebook.clock import system_clock
+        >>> breaker = Breaker("prices", clock=system_clock, failures=1)
+        >>> try:
+        ...     with breaker.attempt():
+        ...         raise SourceError("no answer")
+        ... except SourceError:
+        ...     print(breaker.status().state)
+        open
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        clock: Clock,
+        failures: int = 5,
+        recovery_seconds: float = 60,
+        counts: tuple[type[Exception], ...] = (SourceError,),
+    ) -> None:
+        self.name = name
+        self._clock = clock
+        self._limit = failures
+        self._recovery_ns = int(recovery_seconds * _SECOND)
+        self._counts = counts
+        self._lock = threading.Lock()
+        self._failures = 0
+        self._opened_ns: int | None = None
+        self._trial_ns: int | None = None
+        self._last_error = ""
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Run the body of ``with`` as one call, unless the breaker is open.
+
+        Raises:
+            BreakerOpen: it is open, or another call is on trial.
+        """
+        trial = self._enter()
+        try:
+            yield
+        except self._counts as problem:
+            self._failed(str(problem))
+            raise
+        except Exception:
+            self._succeeded()
+            raise
+        except BaseException:
+            self._abandoned(trial)
+            raise
+        self._succeeded()
+
+    def status(self) -> BreakerStatus:
+        """Return how it stands."""
+        with self._lock:
+            waiting = self._waiting_ns(self._clock())
+            ready = self._trial_ns is not None or not waiting
+            state = "closed" if self._opened_ns is None else "half_open" if ready else "open"
+            return BreakerStatus(
+                name=self.name,
+                state=state,
+                failures=self._failures,
+                retry_seconds=waiting / _SECOND,
+                last_error=self._last_error,
+            )
+
+    def _enter(self) -> int | None:
+        """Return when this call's trial began; None where the breaker is closed."""
+        with self._lock:
+            if self._opened_ns is None:
+                return None
+            now = self._clock()
+            waiting = self._waiting_ns(now)
+            if waiting:
+                seconds = waiting / _SECOND
+                msg = f"{self.name}: not tried after {self._failures} failures in a row ({self._last_error}); "
+                msg += f"again in {seconds:.0f} s"
+                raise BreakerOpen(msg, name=self.name, retry_seconds=seconds)
+            self._trial_ns = now
+            return now
+
+    def _waiting_ns(self, now: int) -> int:
+        """Return how long calls are still refused; a clock that was set back lets one try."""
+        since = self._opened_ns if self._trial_ns is None else self._trial_ns
+        if since is None or now < since:
+            return 0
+        return max(since + self._recovery_ns - now, 0)
+
+    def _failed(self, why: str) -> None:
+        with self._lock:
+            self._failures += 1
+            self._last_error = why[:_SHOWN]
+            if self._failures >= self._limit:
+                self._opened_ns = self._clock()
+            self._trial_ns = None
+
+    def _succeeded(self) -> None:
+        with self._lock:
+            self._failures = 0
+            self._opened_ns = None
+            self._trial_ns = None
+
+    def _abandoned(self, trial: int | None) -> None:
+        with self._lock:
+            if self._trial_ns == trial:
+                self._trial_ns = None

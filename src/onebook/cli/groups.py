@@ -1,0 +1,33 @@
+"""A command with commands below it: alone it does one thing, with a word after it another."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+
+def grouped(name: str, alone: Callable[..., Any], below: Mapping[str, Callable[..., Any]], heading: str) -> TyperGroup:
+    """Return a command and those below it.
+
+    Args:
+        name: of the command.
+        alone: what it does without a further word; called only then.
+        below: word -> what it does.
+        heading: in the help of the program.
+    """
+    from onebook.cli.words import EPILOG, as_text
+
+    def callback(ctx: typer.Context) -> Any:
+        return alone(ctx) if ctx.invoked_subcommand is None else None
+
+    app = typer.Typer(name=name, add_completion=False, invoke_without_command=True)
+    app.callback(help=alone.__doc__, epilog=EPILOG, rich_help_panel=heading)(callback)
+    for word, function in below.items():
+        app.command(word, epilog=EPILOG)(function)
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)  # noqa: S101  a callback with commands is a group
+    as_text(group)
+    for command in group.commands.values():
+        as_text(command)
+    return group
