@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from onebook.config import KEYS
+from onebook.store.sqlite.store import SqliteStore
 
 Cli = Callable[..., Any]
 
@@ -19,6 +20,28 @@ def test_backup_restore_and_verify(filled: Cli, tmp_path: Path) -> None:
     assert filled("--db", "new.db", "verify", "--json").json["ok"]
     assert filled("fills", "--json").json == filled("fills", "--json", "--db", "new.db").json
     assert filled("rebuild").code == 0
+
+
+def test_snapshots_and_a_rebuild_from_one(filled: Cli, tmp_path: Path) -> None:
+    assert filled("snapshot", "--list").err == "no snapshots\n"
+    assert filled("snapshot").out.startswith("snapshot of 3 entries in ")
+    assert filled("snapshot", "mine.gz", "--json").json["sequence"] == 4
+    assert (tmp_path / "mine.gz").is_file()
+    [row] = filled("snapshot", "--list", "--json").json
+    assert (row["sequence"], row["anchor"]) == (3, True)
+    assert "snapshot-000000000003.jsonl.gz" in filled("snapshot", "--list").out
+    assert filled("snapshot", "x.gz", "--list").code == 2
+    (tmp_path / "onebook.yaml").write_text("snapshots:\n  folder: elsewhere\n", encoding="utf-8")
+    assert filled("snapshot", "--config", "onebook.yaml").code == 0
+    assert len(list((tmp_path / "elsewhere").iterdir())) == 1
+    (tmp_path / "onebook.yaml").unlink()
+    damage = SqliteStore(str(tmp_path / "book.db"))
+    damage.connection.execute("UPDATE tally SET count = count + 1").fetchall()
+    damage.close()
+    assert filled("verify").code == 1
+    assert filled("rebuild").out.startswith("rebuilt from the snapshot at 3 and what follows, 6 entries")
+    assert filled("verify").code == 0
+    assert filled("rebuild", "--from-zero").out.startswith("rebuilt from 6 entries")
 
 
 def test_a_damaged_log_is_70(filled: Cli, tmp_path: Path) -> None:

@@ -1,10 +1,10 @@
-"""Every Python and SQL block of documents A and B, run as it stands.
+"""Every Python and SQL block of documents A and B, and the configuration of document E, run as it stands.
 
 A block's id is the document's letter, its language and its place. A prelude defines only the names that the block
-leaves open. Blocks of later parts of the product stand in NOT_YET with what they wait for; one that starts to work
-fails the test until it is taken out.
+leaves open.
 """
 
+import json
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -16,26 +16,24 @@ from zoneinfo import ZoneInfo
 
 import apsw
 import pytest
+from tests.compat.waiting import eventually
 
 import onebook
-from onebook.compat import database
+from onebook import compat
+from onebook.compat import current, database
+from onebook.compat.event_bus import get_event_bus
+from onebook.compat.state_store import get_state_store
+from onebook.compat.trades import create_trade
 from onebook.testing import FakeClock
 
 SEEDS = Path(__file__).resolve().parents[3] / "shared" / "seeds"
-DOCUMENTS = {"A": "A-single-source-of-truth.md", "B": "B-database-first.md"}
-FENCE = re.compile(r"^```(python|sql)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-COUNTED = {"A-python": 9, "B-python": 1, "B-sql": 1}
+DOCUMENTS = {"A": "A-single-source-of-truth.md", "B": "B-database-first.md", "E": "E-seamless-events.md"}
+FENCE = re.compile(r"^```(python|sql|yaml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+COUNTED = {"A-python": 9, "B-python": 1, "B-sql": 1, "E-yaml": 1}
 
 pytestmark = pytest.mark.skipif(
     not SEEDS.is_dir(), reason="THE DESIGN DOCUMENTS ARE NOT HERE: none of their code blocks is tested"
 )
-
-NOT_YET = {
-    "A-python-2": "create_frontend_subscriber and add_frontend_subscriber deliver through the feed",
-    "A-python-3": "create_portfolio_subscriber and add_portfolio_service_subscriber deliver through the feed",
-    "A-python-4": "create_notification_subscriber and libs.notifications deliver through the feed",
-    "A-python-7": "_frontend_subscribers and event_bus show the feed's subscribers and lag",
-}
 
 
 def blocks() -> dict[str, str]:
@@ -119,10 +117,10 @@ def test_every_block_is_found() -> None:
     for block in BLOCKS:
         counts[block.rpartition("-")[0]] = counts.get(block.rpartition("-")[0], 0) + 1
     assert counts == COUNTED
-    assert set(NOT_YET) | set(PRELUDES) <= set(BLOCKS)
+    assert set(PRELUDES) <= set(BLOCKS)
 
 
-@pytest.mark.parametrize("block", [name for name in BLOCKS if name.startswith("A-") and name not in NOT_YET])
+@pytest.mark.parametrize("block", [name for name in BLOCKS if name.startswith("A-")])
 def test_block_of_a_runs(block: str, book: onebook.Book) -> None:
     names = run(block, PRELUDES.get(block, nothing)())
     if block == "A-python-1":
@@ -132,14 +130,45 @@ def test_block_of_a_runs(block: str, book: onebook.Book) -> None:
         assert [(fill.quantity, fill.price) for fill in book.fills()] == [(Decimal("0.5"), Decimal(60000))]
 
 
-@pytest.mark.parametrize("block", NOT_YET)
-def test_block_does_not_work_yet(block: str, book: onebook.Book) -> None:
-    assert block in BLOCKS
-    try:
-        run(block, PRELUDES.get(block, nothing)())
-    except (ImportError, AttributeError):
-        return
-    pytest.fail(f"{block} works: take it out of NOT_YET ({NOT_YET[block]})")
+@pytest.mark.parametrize(("block", "group"), [("A-python-2", "frontend"), ("A-python-3", "portfolio")])
+def test_what_a_block_of_a_subscribed_is_told_of_trades(block: str, group: str, book: onebook.Book) -> None:
+    told: list[Any] = []
+    given = {"update_frontend_positions": told.append, "refresh_position_display": told.append}
+    names = run(block, given | {"portfolio_api": SimpleNamespace(record_trade=told.append)})
+    trade = create_trade("BTC/USDT", "buy", 0.5, 60000.0)
+    names["trade_manager"].record_trade(trade)
+    assert names["trade_manager"].get_system_status()[f"{group}_subscribers"] == 1
+    eventually(lambda: len(told) == (2 if group == "frontend" else 1))
+    assert told[0] == trade
+    assert [item.total_amount for item in told[1:]] == [Decimal("0.5")] * (len(told) - 1)
+
+
+def test_the_notifier_of_a_is_subscribed(book: onebook.Book) -> None:
+    names = run("A-python-4", {})
+    assert names["trade_manager"].get_system_status()["notification_subscribers"] == 1
+
+
+def test_the_troubleshooting_of_a_prints_counts(book: onebook.Book, capsys: pytest.CaptureFixture[str]) -> None:
+    given = manager()
+    given["trade_manager"].add_frontend_subscriber(print)
+    run("A-python-7", given)
+    assert capsys.readouterr().out.splitlines() == ["Frontend subscribers: 1", "Event queue size: 0"]
+
+
+def test_the_configuration_of_e_counts(place: Path) -> None:
+    (place / "config").mkdir()
+    (place / "config/config.yaml").write_text("exchange: kraken\n" + BLOCKS["E-yaml-1"])
+    compat.install()
+    get_event_bus().publish("regime_changed", {"to": "bull"})
+    get_state_store().update_state("bots.trend.level", 3)
+    log = place / "logs/events.log"
+    eventually(lambda: log.is_file() and len(log.read_text().splitlines()) == 2)
+    assert [json.loads(line)["type"] for line in log.read_text().splitlines()] == ["regime_changed", "state_changed"]
+    eventually(lambda: [*(place / "data/state").glob("snapshot-*")])
+    settings = current.current_book().settings
+    assert settings is not None
+    assert (settings.get("snapshots.every_minutes"), settings.get("snapshots.keep")) == (5, 100)
+    assert settings.warnings == ()
 
 
 def test_sql_of_b_runs(book: onebook.Book) -> None:

@@ -322,7 +322,7 @@ def test_the_environment_names_the_book(place: Path, monkeypatch: pytest.MonkeyP
     compat.install()
     get_trade_manager().record_trade(trade())
     assert (place / "named.db").is_file()
-    assert not (place / "crypto_bot").exists()
+    assert not (place / "crypto_bot/logs/onebook.db").exists()
 
 
 def test_a_book_that_was_handed_in_stays_open(book: onebook.Book) -> None:

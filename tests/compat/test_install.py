@@ -13,13 +13,19 @@ from onebook.compat.modules import MODULES
 
 PROMISED = {
     "crypto_bot.utils.single_source_trade_manager": (
-        "SingleSourceTradeManager create_trade get_single_source_trade_manager get_trade_manager is_test_position"
+        "SingleSourceTradeManager TradeEvent TradeEventBus create_frontend_subscriber create_notification_subscriber"
+        " create_portfolio_subscriber create_trade get_single_source_trade_manager get_trade_manager is_test_position"
         " reset_single_source_trade_manager"
     ),
     "crypto_bot.utils.trade_manager": (
         "Position Trade TradeManager create_trade get_trade_manager is_test_position reset_trade_manager"
     ),
     "crypto_bot.utils.trade_logger": "get_trade_summary log_trade",
+    "engine.event_bus": "EventBus get_event_bus",
+    "engine.state_persistence": "StatePersistence get_state_persistence",
+    "engine.state_store": "StateStore get_state_store",
+    "engine.trade_logger": "TradeLogger",
+    "libs.notifications": "TelegramNotifier",
 }
 
 
@@ -50,14 +56,14 @@ def test_each_module_has_exactly_its_names(name: str, book: onebook.Book) -> Non
 
 
 def test_nothing_is_there_before_install_and_after_uninstall() -> None:
-    for _ in range(2):
+    for name in ("crypto_bot.utils.trade_logger", "engine.event_bus", "libs.notifications"):
         with pytest.raises(ModuleNotFoundError):
-            importlib.import_module("crypto_bot.utils.trade_logger")
+            importlib.import_module(name)
         compat.install()
         compat.install()
-        importlib.import_module("crypto_bot.utils.trade_logger")
+        importlib.import_module(name)
         compat.uninstall()
-    assert not [name for name in sys.modules if name.startswith("crypto_bot")]
+    assert not [name for name in sys.modules if name.partition(".")[0] in {"crypto_bot", "engine", "libs"}]
 
 
 def test_a_users_module_is_left_alone_and_only_missing_ones_are_supplied(own: Path) -> None:
@@ -105,3 +111,15 @@ def test_both_modules_give_the_same_manager(book: onebook.Book) -> None:
     assert single.get_trade_manager() is plain.get_trade_manager() is single.get_single_source_trade_manager()
     assert isinstance(plain.get_trade_manager(), plain.TradeManager)
     assert plain.get_trade_manager().book is book
+
+
+def test_a_module_of_the_users_engine_is_left_alone(own: Path) -> None:
+    write(own, "engine/__init__.py", "MINE = 1\n")
+    write(own, "engine/event_bus.py", "MINE = 2\n")
+    compat.install()
+    try:
+        assert importlib.import_module("engine.event_bus").MINE == 2
+        assert importlib.import_module("engine.state_store").StateStore
+    finally:
+        for name in ("engine", "engine.event_bus"):
+            del sys.modules[name]

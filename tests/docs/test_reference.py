@@ -105,7 +105,7 @@ def test_parameters_are_described(name: str) -> None:
 
 @pytest.mark.parametrize(
     "record", [reports.Position, reports.RoundTrip, reports.Lots, reports.Equity, reports.BatchReport, reports.Event,
-               reports.Status, reports.Verification, reports.Backup, reports.DailyPnl, Lot, ClosedLot],
+               reports.Status, reports.Verification, reports.Backup, reports.Snapshot, reports.DailyPnl, Lot, ClosedLot],
 )  # fmt: skip
 def test_answers_are_described(record: Any) -> None:
     words = code_words(section(PYTHON, "Answers"))
@@ -225,6 +225,7 @@ def every_event(tmp_path: Path) -> set[str]:
         book._door.publish(publish_command("Any Name", {}, as_published=True))
         book.correct(first, reason="typed wrongly", price="9")
         book.bust("client|main|2", reason="broken")
+        book.snapshot()
         book.backup(str(tmp_path / "backup.db"))
     onebook.restore(str(tmp_path / "backup.db"), str(tmp_path / "restored.db"))
     with onebook.open(str(tmp_path / "restored.db"), read_only=True) as book:

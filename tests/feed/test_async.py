@@ -89,6 +89,7 @@ def test_the_book_is_closed_in_the_loop_while_its_handlers_work(tmp_path: Path) 
             await book.aio.record(fill(1))
             await holds(lambda: subscriber.lag == 1)
             await asyncio.sleep(0.05)
+        assert not [each for each in threading.enumerate() if each.name in {"onebook-audit", "onebook-listener-1"}]
 
     asyncio.run(main())
     with onebook.open(path) as book:

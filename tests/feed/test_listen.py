@@ -2,11 +2,14 @@
 
 import threading
 import time
+from decimal import Decimal
 
 import pytest
 from tests.feed.waiting import Heard, fill, happened, ids, record, until
 
 import onebook
+from onebook.book.log import make_filter
+from onebook.feed.live import LivePrices
 from onebook.testing.clock import FakeClock
 
 
@@ -216,6 +219,19 @@ def test_prices_are_conflated(book: onebook.Book) -> None:
     assert bitcoin[0]["old_price"] is None
     assert [data["old_price"] for data in bitcoin[1:]] == [data["new_price"] for data in bitcoin[:-1]]
     assert {data["source"] for data in bitcoin} == {"test"}
+
+
+def test_a_price_is_told_at_most_twenty_times_a_second(book: onebook.Book) -> None:
+    live = LivePrices(book, make_filter("price_updated"))
+    assert (live.due(0.0), list(live.events(0.0))) == (None, [])
+    assert live.take("BTC/USD", Decimal(1), 5, "")
+    assert not live.take("BTC/USD", Decimal(2), 6, "")
+    assert [event.data["new_price"] for event in live.events(1.0)] == ["2"]
+    live.take("BTC/USD", Decimal(3), 7, "")
+    assert (list(live.events(1.03)), round(live.due(1.03) or 0, 6)) == ([], 0.02)
+    live.take("BTC/USD", Decimal(4), 8, "")
+    (event,) = live.events(1.05)
+    assert (event.data["old_price"], event.data["new_price"]) == ("2", "4")
 
 
 def test_a_price_moves_positions(book: onebook.Book) -> None:

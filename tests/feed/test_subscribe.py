@@ -7,6 +7,8 @@ import pytest
 from tests.feed.waiting import Heard, fill, happened, ids, record, until
 
 import onebook
+from onebook.errors import StoreBusy
+from onebook.feed import checkpoint
 from onebook.feed.policy import Policy
 
 QUICK = 0.001
@@ -66,7 +68,14 @@ def test_the_checkpoint_survives_and_start_counts_no_more(tmp_path: Path) -> Non
         until(lambda: first.ids == ids(1, 2))
     with onebook.open(path) as book:
         record(book, 3, 1)
-        assert book.subscribe("audit", second, start="beginning").lag == 1
+        go = threading.Event()
+
+        def handler(event: onebook.Event) -> None:
+            happened(go)
+            second(event)
+
+        assert book.subscribe("audit", handler, start="beginning").lag == 1
+        go.set()
         until(lambda: second.ids == ids(3))
         until(lambda: book.subscribers()[0].lag == 0)
 
@@ -148,7 +157,7 @@ def test_closing_the_book_from_inside_a_handler_keeps_what_is_done(tmp_path: Pat
     happened(ended)
     again = Heard()
     with onebook.open(path) as book:
-        assert [row.state for row in book.subscribers()] == ["stopped"]
+        assert [(row.state, row.checkpoint) for row in book.subscribers()] == [("stopped", "1")]
         book.subscribe("audit", again)
         until(lambda: again.ids == ids(2, 3))
 
@@ -244,3 +253,57 @@ def test_attempts_are_counted_over_restarts(tmp_path: Path) -> None:
         subscriber = book.subscribe("audit", heard, attempts=3, on_failure="halt")
         assert (subscriber.state, subscriber.lag) == ("halted", 1)
     assert heard.calls == 3
+
+
+# ---- when checkpoints are written ----
+
+
+def test_checkpoints_ride_along_with_records(book: onebook.Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that ten subscribers do not cost ten transactions; what is undone with one rides with the next."""
+    monkeypatch.setattr(checkpoint, "SAVE_SECONDS", 0.0)
+    heard, commit, refusals = Heard(), book.store.commit, [StoreBusy("one")]
+
+    def refuse(_: object) -> None:
+        raise StoreBusy("beside the records nothing is written")
+
+    def commit_or_fail() -> None:
+        if refusals:
+            raise refusals.pop()
+        commit()
+
+    subscriber = book.subscribe("audit", heard)
+    with monkeypatch.context() as riding:
+        riding.setattr(book.store, "aside", refuse)
+        for number in range(1, 20):
+            if number == 9:
+                riding.setattr(book.store, "commit", commit_or_fail)
+                with pytest.raises(StoreBusy):
+                    book.record(fill(number))
+            book.record(fill(number))
+            until(lambda: subscriber.lag == 0)
+            assert heard.ids == ids(*range(1, number + 1))
+        assert book.subscribers()[0].checkpoint == "18"
+        assert book.subscribers()[0].handled == 36
+    subscriber.close()
+    assert [(row.state, row.checkpoint, row.handled) for row in book.subscribers()] == [("stopped", "19", 38)]
+
+
+def test_a_checkpoint_that_cannot_ride_leaves_the_others_free(
+    book: onebook.Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "SAVE_SECONDS", 0.0)
+    first, second = book.subscribe("first", Heard()), book.subscribe("second", Heard())
+    record(book, 1, 1)
+    until(lambda: (first.lag, second.lag) == (0, 0))
+
+    def fail(_: object) -> bool:
+        raise StoreBusy("not now")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(second, "ride", fail)
+        with pytest.raises(StoreBusy, match="not now"):
+            record(book, 2, 1000)
+    first.close()
+    second.close()
+    assert not first.checkpoint.held
+    assert {row.state for row in book.subscribers()} == {"stopped"}

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from tests.feed.waiting import Heard, fill, ids, in_order, record, until
 
 import onebook
+from onebook.book.commit import Request
 from onebook.book.wakeups import Wakeups
 from onebook.errors import StoreError
 from onebook.store.memory import MemoryStore
@@ -29,7 +31,8 @@ class Child:
         self._reading = threading.Thread(target=self._read, daemon=True)
         self._reading.start()
         until(lambda: self.lines or self.process.poll() is not None)
-        assert self.lines and self.lines.pop(0) == "ready"
+        assert self.lines
+        assert self.lines.pop(0) == "ready"
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -150,9 +153,21 @@ def test_the_poll_outlives_a_file_that_cannot_be_read_for_a_while(
         until(lambda: heard.ids == ids(1))
 
 
-def test_what_is_announced_is_committed(book: onebook.Book) -> None:
+def test_what_is_announced_is_committed(book: onebook.Book, monkeypatch: pytest.MonkeyPatch) -> None:
     """A head that runs ahead of the log would keep its readers turning in vain."""
     ahead: list[int] = []
+    leave, commit = book.committer._leave, book.store.commit
+
+    def leave_and_linger(own: Request) -> None:
+        leave(own)
+        time.sleep(0.002)
+
+    def commit_slowly() -> None:
+        time.sleep(0.002)
+        commit()
+
+    monkeypatch.setattr(book.committer, "_leave", leave_and_linger)
+    monkeypatch.setattr(book.store, "commit", commit_slowly)
     real = book.wakeups.grew
 
     def grew(head: int) -> None:
@@ -163,10 +178,10 @@ def test_what_is_announced_is_committed(book: onebook.Book) -> None:
 
     book.wakeups.grew = grew  # type: ignore[method-assign]
     book.subscribe("shadow", lambda event, tx: tx.publish("shadow.made"), in_book=True, types="trade_*")
-    threads = [threading.Thread(target=record, args=(book, 1000 * number, 50)) for number in range(4)]
+    threads = [threading.Thread(target=record, args=(book, 1000 * number, 10)) for number in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    until(lambda: book.status().entries == 400)
+    until(lambda: book.status().entries == 80)
     assert not ahead

@@ -360,7 +360,7 @@ class Core(Reading, Upkeep):
                 raise InputError(msg, sequence=limit)
             now = decode_entry(limit, row[1]).at if row is not None else 0
         until = moment_ns("moment", moment)
-        return AsOf(self._store, limit, until, now if until is None else until)
+        return AsOf(self._store, limit, until, now if until is None else until, self.snapshot_folder)
 
     # ---- following ----
 

@@ -180,12 +180,14 @@ class Door:
             self._async = AsyncDoor(self.committer, self._actor)
         return self._async
 
-    def rebuild(self, progress: Callable[[int, int], None] | None, folder: Path | None) -> Verification:
-        """Make every read model anew, from the newest fit snapshot of a folder or, with None, from zero."""
+    def rebuild(
+        self, progress: Callable[[int, int], None] | None, folder: Path | None, *, from_zero: bool
+    ) -> Verification:
+        """Make every read model anew, from the newest fit snapshot of a folder, or from zero."""
         from onebook.book.rebuilding import Rebuild
 
         with self.committer.exclusively():
-            return Rebuild(self._store, self.committer.state, progress).run(folder)
+            return Rebuild(self._store, self.committer.state, progress).run(folder, from_zero=from_zero)
 
     def close(self) -> None:
         """Answer who waits, then take nothing more."""

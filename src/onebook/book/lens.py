@@ -7,7 +7,7 @@ last fold point that was known then. Both give the same answer for the same poin
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from onebook.book import rows
 from onebook.domain.cash import Cash, cash_from, fold_cash
@@ -23,8 +23,13 @@ from onebook.domain.shapes import fact_from
 from onebook.store.codec import EntryBody, EventBody, decode, decode_entry
 from onebook.store.port import Reader
 
+if TYPE_CHECKING:
+    from onebook.book.shortcut import Shortcut
+
 PAGE = 512
 FAR = 2**62
+FEW = 4
+"""So many ledgers are looked at one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +52,14 @@ class LedgerInfo:
 class Lens:
     """One point of view over one reader.
 
-    ``known`` is the last sequence that counts (None: all); ``until_ns`` the last moment (None: all).
+    ``known`` is the last sequence that counts (None: all); ``until_ns`` the last moment (None: all). ``shortcut`` knows
+    the positions of some ledgers without folding.
     """
 
     reader: Reader
     known: int | None = None
     until_ns: int | None = None
+    shortcut: "Shortcut | None" = None
     _definitions: dict[tuple[str, str], Any] = field(default_factory=dict)
     _aliases: dict[tuple[str, str], list[str]] | None = None
     _settings: BookSettings | None = None
@@ -162,9 +169,11 @@ class Lens:
     ) -> Iterator[tuple[LedgerInfo, dict[Key, Holding]]]:
         """Return every ledger with its positions; with ``is_open`` only what is not flat."""
         infos = self.ledgers("position", account, instrument)
-        if not self.at_head or (instrument is not None and len(infos) <= 4):
+        if not self.at_head or (instrument is not None and len(infos) <= FEW):
+            shortcut = self.shortcut if len(infos) > FEW else None
             for info in infos:
-                yield info, self.holdings(info)
+                found_there = None if shortcut is None else shortcut.holdings(self, info)
+                yield info, self.holdings(info) if found_there is None else found_there
             return
         found: dict[int, dict[Key, Holding]] = {}
         wanted = {info.id for info in infos}

@@ -41,20 +41,25 @@ class Rebuild:
         self._progress = progress
         self._problems: list[Problem] = []
 
-    def run(self, folder: Path | None) -> Verification:
-        """Make every read model anew.
+    def run(self, path: Path | None, *, from_zero: bool = False) -> Verification:
+        """Make every read model anew. Where that changes anything, snapshots made since are removed.
 
         Args:
-            folder: of snapshots; None to begin at zero.
+            path: of the folder of snapshots; None for none.
+            from_zero: begin at none of them.
         """
         store = self._store
+        folder = None if path is None or not path.is_dir() else Folder(path)
         store.begin()
         try:
             head = store.head()
-            begun = 0 if folder is None else self._from_snapshot(Folder(folder), head)
+            before = None if folder is None else self._everything()
+            begun = 0 if folder is None or from_zero else self._from_snapshot(folder, head, before)
             if not begun:
                 store.wipe_models()
                 self._replay(GENESIS, head)
+            if folder is not None and self._everything() != before:
+                folder.forget(begun, self._is_ours)
             store.commit()
         except BaseException:
             store.rollback()
@@ -71,11 +76,9 @@ class Rebuild:
 
     # ---- from a snapshot ----
 
-    def _from_snapshot(self, folder: Folder, head: Head) -> int:
+    def _from_snapshot(self, folder: Folder, head: Head, before: object) -> int:
         """Begin at the newest sound snapshot, and return its sequence; 0 when that cannot be, or mends nothing."""
-        before = None
         for path, content in folder.whole(self._fits):
-            before = before or self._everything()
             differing = self._put(content)
             if differing:
                 _log.warning("snapshot %s is passed over: %s now differ from what they were", path, differing)
@@ -95,8 +98,10 @@ class Rebuild:
 
     def _fits(self, header: Header) -> bool:
         """Say whether it is an anchor of this log, written by the rules of today."""
-        if not header.anchor or header.rules != RULES:
-            return False
+        return header.anchor and header.rules == RULES and self._is_ours(header)
+
+    def _is_ours(self, header: Header) -> bool:
+        """Say whether it stands in this log."""
         row = self._store.entry(header.sequence)
         return row is not None and bytes(row[2]).hex() == header.hash
 

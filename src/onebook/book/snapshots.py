@@ -43,9 +43,10 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def files(self) -> list[Path]:
-        """Return the files, the newest entry's first."""
-        return sorted(self.path.glob(f"snapshot-*{SUFFIX}"), reverse=True)
+    def files(self, upto: int | None = None) -> list[Path]:
+        """Return the files, the newest entry's first; with ``upto`` none of a later entry."""
+        found = sorted(self.path.glob(f"snapshot-*{SUFFIX}"), reverse=True)
+        return found if upto is None else [path for path in found if path.name <= _name(upto)]
 
     def place(self, sequence: int) -> Path:
         """Return where the snapshot of an entry is; its folder is made."""
@@ -53,29 +54,43 @@ class Folder:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as problem:
             raise unwritten(self.path, problem) from None
-        return self.path / f"snapshot-{sequence:012d}{SUFFIX}"
+        return self.path / _name(sequence)
 
     def listed(self) -> list[Snapshot]:
         """Return the whole ones, the newest first; each is read, and a damaged one is passed over with a warning."""
         return [content.header.shown(path) for path, content in self.whole(lambda _: True)]
 
-    def headers(self) -> Iterator[tuple[Path, Header]]:
-        """Yield the first line of each, the newest first."""
-        for path in self.files():
+    def headers(self, upto: int | None = None) -> Iterator[tuple[Path, Header]]:
+        """Yield the first line of each, the newest first; with ``upto`` none of a later entry."""
+        for path in self.files(upto):
             try:
                 yield path, header_of(path)
             except Damaged as problem:
                 _warn(path, problem)
 
-    def whole(self, fits: Callable[[Header], bool]) -> Iterator[tuple[Path, Content]]:
-        """Yield those that fit and can be read whole, the newest first."""
-        for path, header in self.headers():
+    def whole(self, fits: Callable[[Header], bool], upto: int | None = None) -> Iterator[tuple[Path, Content]]:
+        """Yield those that fit and can be read whole, the newest first; with ``upto`` none of a later entry."""
+        for path, header in self.headers(upto):
             if not fits(header):
                 continue
             try:
                 yield path, read(path)
             except Damaged as problem:
                 _warn(path, problem)
+
+    def forget(self, after: int, known: Callable[[Header], bool]) -> None:
+        """Remove snapshots of later entries: what was wrong then may be in them.
+
+        Args:
+            after: an entry's sequence.
+            known: says whether one is of the book at hand.
+        """
+        for path, header in self.headers():
+            if header.sequence > after and known(header):
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError as problem:
+                    raise unwritten(path, problem) from None
 
     def prune(self, *, keep: int, keep_days: int, now_ns: int) -> list[Path]:
         """Remove what is not to be kept; return what went.
@@ -102,6 +117,10 @@ class Folder:
         except OSError as problem:
             raise unwritten(self.path, problem) from None
         return gone
+
+
+def _name(sequence: int) -> str:
+    return f"snapshot-{sequence:012d}{SUFFIX}"
 
 
 def _is_left(path: Path) -> bool:

@@ -50,7 +50,7 @@ class Upkeep:
             from_zero: use no snapshot.
             progress: called with entries done and entries in all.
         """
-        return self._door.rebuild(progress, None if from_zero else self.snapshot_folder)
+        return self._door.rebuild(progress, self.snapshot_folder, from_zero=from_zero)
 
     def snapshot(self, path: str | os.PathLike[str] | None = None) -> Snapshot:
         """Write what the book holds to a file from which a rebuild can begin, and say so in the log.

@@ -15,7 +15,7 @@ from onebook.errors import InputError
 FOUND_PROBLEMS = 1
 CORRUPT = 70
 PROBLEMS = columns("Kind=kind", "Sequence=sequence", "What=message")
-SNAPSHOTS = columns("Sequence=sequence", "At=at", "Anchor=anchor", "Bytes=size", "Path=path")
+SNAPSHOTS = columns("Sequence=sequence", "At=at", "Anchor=anchor", "Bytes=size", "Path=path 1")
 SETTINGS = columns("Setting=key", "Value=value", "From=source", "Note=note 1")
 
 

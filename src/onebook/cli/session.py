@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -41,7 +42,11 @@ class Session:
         import onebook
 
         how = {name: self.config.get(f"book.{name}") for name in ("synchronous", "busy_seconds")}
-        return onebook.open(self.target, actor="cli", read_only=read_only, create=create, config=how)
+        book = onebook.open(self.target, actor="cli", read_only=read_only, create=create, config=how)
+        folder = self.config.get("snapshots.folder")
+        if folder:
+            book.snapshot_folder = Path(folder).absolute()
+        return book
 
     def say(self, text: str) -> None:
         """Tell the person something that is not the answer, on stderr."""

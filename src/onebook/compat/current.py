@@ -84,7 +84,7 @@ def current_book() -> Book:
     global _book, _opened_here
     with LOCK:
         if _book is None:
-            config = found_config() if _config is None else _config
+            config = found_config() if _config is None else config_for(_config)
             place = os.environ.get("ONEBOOK_URL") or _url_of(config) or DEFAULT_BOOK
             _book = open_book(place, actor="compat", config=config)
             _opened_here = True
@@ -122,8 +122,8 @@ def documented_sections(path: str) -> dict[str, Any]:
     return {name: sections[name] for name in DOCUMENTED if sections.get(name) is not None}
 
 
-def _url_of(config: Any) -> str | None:
-    found: str | None = config.get("book.url") if isinstance(config, Config) else None
+def _url_of(config: Config | None) -> str | None:
+    found: str | None = None if config is None else config.get("book.url")
     return found
 
 

@@ -44,14 +44,14 @@ def get_daily_pnl(book: Book | None = None, *, currency: str | None = None) -> D
 
 def get_active_trades(book: Book | None = None) -> list[Row]:
     """Return the open trades, by when they began, with the columns of ``paper_trades``."""
-    return _rows(book or current_book(), is_open=True)
+    return trade_rows(book or current_book(), is_open=True)
 
 
 def get_trading_journal(book: Book | None = None) -> list[Row]:
     """Return the trades that ended today, by when they ended, with the columns of ``paper_trades``."""
     asked = book or current_book()
     start, end = _bounds(asked)
-    return _rows(asked, is_open=False, since=start, until=end)
+    return trade_rows(asked, is_open=False, since=start, until=end)
 
 
 def get_signals_summary(book: Book | None = None) -> list[Row]:
@@ -61,7 +61,13 @@ def get_signals_summary(book: Book | None = None) -> list[Row]:
     return [_signal(item) for item in reversed(asked.signals(since=start, until=end))]
 
 
-def _rows(book: Book, **filters: Any) -> list[Row]:
+def trade_rows(book: Book, **filters: Any) -> list[Row]:
+    """Return trades with the columns of ``paper_trades``.
+
+    Args:
+        book: which.
+        filters: as for ``book.round_trips``.
+    """
     prices = {mark.instrument: mark.price for mark in book.marks()}
     held = {(item.account, item.instrument, item.strategy, item.leg): item for item in book.positions()}
     return [

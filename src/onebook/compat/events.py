@@ -79,7 +79,7 @@ class Telling:
         self._book = book
         self._account = account
         self._last: tuple[int, Trade | None] = (0, None)
-        self._marked: dict[str, datetime] = {}
+        self._marked: dict[str, tuple[datetime, str]] = {}
 
     def told(self, event: Event) -> TradeEvent | None:
         """Return what a subscriber is told; None for nothing."""
@@ -111,10 +111,10 @@ class Telling:
 
     def _marked_position(self, event: Event) -> TradeEvent | None:
         """Return what a price did to a symbol's position: once, however many strategies hold it."""
-        symbol = event.instrument
-        if self._marked.get(symbol) == event.occurred_at:
+        symbol, mark = event.instrument, (event.occurred_at, event.data["mark"])
+        if self._marked.get(symbol) == mark:
             return None
-        self._marked[symbol] = event.occurred_at
+        self._marked[symbol] = mark
 
         def held() -> Position | None:
             return Position.held(self._book, self._account, symbol)

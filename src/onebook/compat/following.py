@@ -9,6 +9,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
@@ -136,9 +137,7 @@ class Followers:
 
         What a durable one was not told comes at the next start.
         """
-        until = monotonic() + DRAIN_SECONDS
-        while self.lag and monotonic() < until:
-            sleep(_LOOK_SECONDS)
+        drain(lambda: self.lag)
         with self._lock:
             leaving, self._there = self._there, ()
         for item in leaving:
@@ -153,6 +152,18 @@ class Followers:
         while (found := name if number == 1 else f"{name}.{number}") in taken:
             number += 1
         return found
+
+
+def drain(lag: Callable[[], int]) -> None:
+    """Wait until there is no lag, for a few seconds at most.
+
+    Args:
+        lag: returns it.
+    """
+    until = monotonic() + DRAIN_SECONDS
+    with suppress(StoreError):  # the book was closed before: what is left comes at the next start
+        while lag() and monotonic() < until:
+            sleep(_LOOK_SECONDS)
 
 
 def label(callback: Callback) -> str:

@@ -1,7 +1,7 @@
-"""``TradeManager`` and its single instance: the older names of the book's door and queries.
+"""``TradeManager`` and its single instance: the older names of the book's door, queries and followers.
 
 A manager keeps no trade, position or price. What it lists is asked of the book each time, so two managers over
-one book cannot differ.
+one book cannot differ. What it keeps is who wants to be told.
 """
 
 import logging
@@ -11,19 +11,23 @@ from typing import Any
 
 from onebook.app import Book
 from onebook.compat import current
+from onebook.compat.audit import audited
 from onebook.compat.current import current_book
+from onebook.compat.following import Followed, Followers, drain
 from onebook.compat.positions import Position
 from onebook.compat.state_file import DEFAULT_STATE, StateFile, StateOffer, check_filled
 from onebook.compat.totals import Volume, totals_of, trades_of, unrealized_of
+from onebook.compat.trade_bus import TradeEventBus
 from onebook.compat.trades import Trade
 from onebook.compat.values import as_float, decimal_of
 from onebook.domain.numbers import add
 from onebook.errors import BookError
+from onebook.feed.subscriber import Subscriber
 
 _log = logging.getLogger("onebook.compat")
 
 
-class TradeManager:
+class TradeManager(Followed):
     """The book under its older name.
 
     Args:
@@ -43,6 +47,8 @@ class TradeManager:
         self._account = account
         self._state = StateFile(storage_path or DEFAULT_STATE)
         self._volume = Volume(account)
+        self._followers = Followers(lambda: self.book, account)
+        self.event_bus = TradeEventBus(lambda: self.book, account=account, others=lambda: self._followers.lag)
         self._notice()
 
     @property
@@ -179,8 +185,8 @@ class TradeManager:
     def get_system_status(self) -> dict[str, Any]:
         """Return the counts of the older status, for reading: floats and ISO text.
 
-        ``total_pnl`` is what was realized, after fees. Nobody can subscribe through these names in this release,
-        so the counts of subscribers are 0.
+        ``total_pnl`` is what was realized, after fees; ``event_queue_size`` is how many entries of the log the slowest
+        subscriber was not told yet.
         """
         totals = totals_of(self.book, self._account)
         shown: dict[str, Any] = as_float(
@@ -190,11 +196,11 @@ class TradeManager:
                 "closed_positions_count": totals.round_trips,
                 "total_volume": self.total_volume,
                 "total_pnl": totals.realized,
-                "frontend_subscribers": 0,
-                "portfolio_subscribers": 0,
-                "notification_subscribers": 0,
-                "event_queue_size": 0,
-                "csv_audit_enabled": False,
+                "frontend_subscribers": len(self._frontend_subscribers),
+                "portfolio_subscribers": len(self._portfolio_service_subscribers),
+                "notification_subscribers": len(self._notification_subscribers),
+                "event_queue_size": self.event_bus._event_queue.qsize(),  # noqa: SLF001  the older name
+                "csv_audit_enabled": self._has_audit,
                 "last_update": current.now(self.book),
             }
         )
@@ -296,8 +302,21 @@ class TradeManager:
                 *(offer.path, len(offer.trades), offer.refused),
             )
 
+    # ---- the end ----
+
+    _has_audit = False
+
+    def leave(self) -> None:
+        """Stop telling everybody, once they were told what is recorded already, or after a few seconds.
+
+        What a portfolio service or a notification was not told comes when it is added at the next start.
+        """
+        self._followers.close()
+        self.event_bus.stop()
+
     def shutdown(self) -> None:
-        """Write the state, and close the book if it was opened for the older names."""
+        """Stop telling everybody, write the state, and close the book if it was opened for the older names."""
+        self.leave()
         try:
             self.save_state()
         finally:
@@ -306,7 +325,38 @@ class TradeManager:
 
 
 class SingleSourceTradeManager(TradeManager):
-    """The one manager of the process, as :func:`get_single_source_trade_manager` gives it."""
+    """The one manager of the process, as :func:`get_single_source_trade_manager` gives it, with the CSV audit.
+
+    Args:
+        storage_path: where the JSON state is written; None: ``crypto_bot/logs/trade_manager_state.json``.
+        enable_csv_audit: False for no audit.
+        book: None for the book of the older names.
+        account: whose trades and positions it shows and records.
+    """
+
+    def __init__(
+        self,
+        storage_path: str | os.PathLike[str] | None = None,
+        enable_csv_audit: bool = True,
+        *,
+        book: Book | None = None,
+        account: str = "main",
+    ) -> None:
+        super().__init__(storage_path, book=book, account=account)
+        path = current.csv_audit() if enable_csv_audit else None
+        self._audit: Subscriber | None = None if path is None else audited(self.book, path)
+
+    @property
+    def _has_audit(self) -> bool:  # type: ignore[override]
+        return self._audit is not None
+
+    def leave(self) -> None:
+        """Stop telling everybody, and bring the audit up to date, in a few seconds at most."""
+        super().leave()
+        if self._audit is not None:
+            drain(lambda: 0 if self._audit is None else self._audit.lag)
+            self._audit.close()
+            self._audit = None
 
 
 _manager: SingleSourceTradeManager | None = None
@@ -328,11 +378,9 @@ def get_trade_manager() -> SingleSourceTradeManager:
 
 def reset_single_source_trade_manager() -> None:
     """Shut the one manager down and forget it; the next call begins anew, with everything that was recorded."""
-    global _manager
-    with current.LOCK:
-        manager, _manager = _manager, None
-        if manager is not None:
-            manager.shutdown()
+    manager = _taken()
+    if manager is not None:
+        manager.shutdown()
 
 
 def reset_trade_manager() -> None:
@@ -342,6 +390,14 @@ def reset_trade_manager() -> None:
 
 def forget_manager() -> None:
     """Drop the one manager without writing anything: the book it spoke to is being replaced."""
+    manager = _taken()
+    if manager is not None:
+        manager.leave()
+
+
+def _taken() -> SingleSourceTradeManager | None:
+    """Return the one manager, which is not the one any more."""
     global _manager
     with current.LOCK:
-        _manager = None
+        manager, _manager = _manager, None
+    return manager

@@ -24,6 +24,13 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
             "get_trade_manager",
             "reset_single_source_trade_manager",
         ),
+        "onebook.compat.events": ("TradeEvent",),
+        "onebook.compat.trade_bus": ("TradeEventBus",),
+        "onebook.compat.notifying": (
+            "create_frontend_subscriber",
+            "create_notification_subscriber",
+            "create_portfolio_subscriber",
+        ),
         _TRADES: ("create_trade", "is_test_position"),
     },
     "crypto_bot.utils.trade_manager": {
@@ -32,6 +39,11 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
         _TRADES: ("Trade", "create_trade", "is_test_position"),
     },
     "crypto_bot.utils.trade_logger": {"onebook.compat.order_log": ("get_trade_summary", "log_trade")},
+    "engine.event_bus": {"onebook.compat.event_bus": ("EventBus", "get_event_bus")},
+    "engine.state_persistence": {"onebook.compat.state_persistence": ("StatePersistence", "get_state_persistence")},
+    "engine.state_store": {"onebook.compat.state_store": ("StateStore", "get_state_store")},
+    "engine.trade_logger": {"onebook.compat.trade_logger": ("TradeLogger",)},
+    "libs.notifications": {"onebook.compat.notifying": ("TelegramNotifier",)},
 }
 """Older module -> module here -> the names it gives."""
 

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from onebook.compat.events import TradeEvent
+from onebook.compat.following import label
 from onebook.domain.numbers import plain
 from onebook.errors import BadConfig, InputError, SourceError
 from onebook.feed.importance import Importance
@@ -45,7 +46,8 @@ class TelegramNotifier:
         self._seconds = timeout_seconds
         self._lock = threading.Lock()
         self._outlet: Outlet | None = None
-        self.label = f"TelegramNotifier_{sha256(self._target.encode()).hexdigest()[:8]}"
+        place = str(chat_id) if target is None else target
+        self.label = f"TelegramNotifier_{sha256(place.encode()).hexdigest()[:8]}"
 
     def __repr__(self) -> str:
         return "TelegramNotifier(…)"
@@ -138,10 +140,9 @@ class Told:
     """
 
     def __init__(self, callback: Callable[[TradeEvent], Any]) -> None:
-        from onebook.compat.following import label
-
-        if not callable(callback):
-            msg = f"callback: {callback!r:.80} cannot be called; give a function that takes an event"
+        given: object = callback
+        if not callable(given):
+            msg = f"callback: {given!r:.80} cannot be called; give a function that takes an event"
             raise InputError(msg, field="callback", value=callback)
         self.callback = callback
         self.label = label(callback)

@@ -12,7 +12,6 @@ from typing import Any
 
 from onebook.app import Book
 from onebook.book.receipts import Receipt
-from onebook.compat.current import current_book
 from onebook.compat.managers import get_single_source_trade_manager
 from onebook.compat.totals import totals_of
 from onebook.compat.trades import FILLED
@@ -47,7 +46,7 @@ def log_trade(order: Mapping[str, Any], is_stop: bool = False) -> Receipt | None
         if filled is None and not is_stop:
             _log.info("order %s says neither filled nor closed; no fill recorded", order.get("id"))
         return None
-    book = current_book()
+    book = get_single_source_trade_manager().book
     fill = _fill(order, filled)
     order_id = fill.venue_order_id
     if not order_id:

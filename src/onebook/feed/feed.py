@@ -35,8 +35,9 @@ KEEP_SECONDS = 0.25
 CLOSE_SECONDS = 10.0
 """How long one reader may take to end; each bounds itself before."""
 
+BREATH_SECONDS = 0.0002
 GATHER_SECONDS = 0.0005
-"""How long entries gather when they come faster than they can be told one by one."""
+"""How long entries gather when the next comes within a breath: faster than they are to be told one by one."""
 
 
 class Feed:
@@ -82,6 +83,7 @@ class Feed:
         with self._lock:
             self._listeners += (listener,)
             self._hook_prices()
+        listener.stir()  # an entry may have come while nobody offered it anything
         return listener
 
     def subscribe(
@@ -114,6 +116,7 @@ class Feed:
         )
         with self._lock:
             self._subscribers += (subscriber,)
+        subscriber.stir()  # an entry may have come while nobody offered it anything
         self._book.committer.rider = self
         return subscriber
 
@@ -232,7 +235,7 @@ class Feed:
         last = 0.0
         with self._book.wakeups as wakeups:
             while wakeups.wait(tail.head, None):
-                if monotonic() - last < 2 * GATHER_SECONDS:
+                if monotonic() - last < BREATH_SECONDS:
                     sleep(GATHER_SECONDS)
                 try:
                     new = tail.grow()

@@ -82,6 +82,10 @@ class Listener:
         """Say that an entry is there."""
         self._follower.offer(entry)
 
+    def stir(self) -> None:
+        """Let it look whether there is something to do."""
+        self._follower.stir()
+
     def offer_price(self, instrument: str, price: object, at: int, source: str) -> None:
         """Say that a price is there; of several before it is told only the last counts."""
         if self._live is not None and self._live.take(instrument, price, at, source):

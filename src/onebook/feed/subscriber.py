@@ -16,7 +16,7 @@ from onebook.book.log import WHOLE, Filter
 from onebook.book.logged import LoggedEvent, Place
 from onebook.errors import BookError, StoreClosed, StoreError
 from onebook.feed.calling import join, tried
-from onebook.feed.checkpoint import SAVE_EVERY, Checkpoint, Superseded
+from onebook.feed.checkpoint import Checkpoint, Superseded
 from onebook.feed.follower import NEWS_SECONDS, Bell, Follower, Seldom, entries_after
 from onebook.feed.policy import Policy
 from onebook.feed.sink import Later, OneByOne, Sink
@@ -65,6 +65,7 @@ class Subscriber:
         self._bell = Bell()
         self._follower = Follower(tail, wanted, start, self._bell.ring)
         self._held_back: Place | None = None
+        self._ends: dict[Place, Place] = {}
         self._chance = Random()  # noqa: S311  spreads retries, guards nothing
         self._closing = False
         self.stopping = False
@@ -126,6 +127,10 @@ class Subscriber:
         """Say that an entry is there."""
         self._follower.offer(entry)
 
+    def stir(self) -> None:
+        """Let it look whether there is something to do."""
+        self._follower.stir()
+
     def keep(self) -> None:
         """Write the checkpoint down and renew the lease, when it is time."""
         if self.checkpoint.due():
@@ -155,7 +160,7 @@ class Subscriber:
     def done(self, place: Place) -> None:
         """Say that one event is out, before the whole batch is."""
         if self.letter is None:
-            self._follower.place = place
+            self._follower.place = self._ends.get(place, place)
         self.checkpoint.handled += 1
         self.checkpoint.attempts = 0
 
@@ -233,16 +238,20 @@ class Subscriber:
 
     def _read(self, sink: Sink) -> bool:
         """Read to the end of the log; False when that was interrupted, or the subscriber halted."""
-        follower = self._follower
+        follower, most = self._follower, sink.max_batch
         while page := follower.tail.after(follower.position):
             batch: list[LoggedEvent] = []
+            self._ends = {}
             for entry in page:
-                for event in self._found(sink, entry, batch):
-                    if len(batch) == sink.max_batch and not self._take_out(sink, batch, more=True):
+                found = self._found(sink, entry, batch)
+                if found:
+                    self._ends[found[-1].place] = (entry.sequence, WHOLE)
+                elif not batch:
+                    follower.place = (entry.sequence, WHOLE)
+                for event in found:
+                    if len(batch) == most and not self._take_out(sink, batch, more=True):
                         return False
                     batch.append(event)
-                if not batch:
-                    follower.place = (entry.sequence, WHOLE)
             end = (page[-1].sequence, WHOLE)
             if batch and not self._take_out(sink, batch, more=follower.tail.head > end[0]):
                 return False
@@ -279,7 +288,7 @@ class Subscriber:
             self.checkpoint.handled += len(left) - 1
             self.done(left[-1].place)
         batch.clear()
-        if self.checkpoint.handled >= SAVE_EVERY:
+        if self.checkpoint.is_full():
             self._save()
         return not self.stopping
 
@@ -300,6 +309,9 @@ class Subscriber:
             if self._is_hopeless(problem):
                 if self.checkpoint.state == "halted":
                     return None
+                if not batch:  # what the sink keeps in mind has no event that could be put aside: it stays
+                    self._pause(self._policy.wait(self.checkpoint.attempts, self._chance))
+                    continue
                 batch = self._set_aside(sink, batch)
                 if not batch:
                     return True

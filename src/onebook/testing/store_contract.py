@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from onebook.errors import StoreClosed
 from onebook.store.port import GENESIS, Batch, Reader
-from onebook.testing.store_reads import ReadsContract
 from onebook.testing.store_rows import (
     BODY,
     MODELS,
@@ -23,9 +22,11 @@ from onebook.testing.store_rows import (
     refused,
     same,
 )
+from onebook.testing.store_snapshots import SnapshotsContract
+from onebook.testing.store_subscribers import SubscribersContract
 
 
-class StoreContract(ReadsContract):
+class StoreContract(SnapshotsContract, SubscribersContract):
     """Inherit it in a test class and say how a store is made; every test here then runs on that store.
 
     Example:
