@@ -285,6 +285,7 @@ def test_a_stuck_subscriber_does_not_hold_up_a_shutdown(
     monkeypatch.setattr("onebook.feed.subscriber.CLOSE_SECONDS", 0.1)
     manager.shutdown()
     let_go.set()
+    eventually(lambda: not [item for item in threading.enumerate() if "compat.notification" in item.name])
     assert len(book.fills()) == 1
 
 
@@ -409,13 +410,15 @@ def test_two_of_one_name_are_told_apart(manager: SingleSourceTradeManager, book:
 # ---- the bus of trade events ----
 
 
-def test_the_bus_tells_one_type(manager: SingleSourceTradeManager) -> None:
+def test_the_bus_tells_one_type_of_its_account(manager: SingleSourceTradeManager, book: onebook.Book) -> None:
     told: dict[str, Told] = {"trade_executed": [], "position_*": [], "price_updated": []}
     bus = manager.event_bus
     bus.start()
+    other = TradeManager("other.json", book=book, account="other")
     for name, place in told.items():
         bus.subscribe(name, place.append)
         bus.subscribe(name, place.append)
+    other.record_trade(trade())
     manager.record_trade(trade())
     eventually(lambda: told["position_*"])
     manager.update_price("BTC/USDT", 101)

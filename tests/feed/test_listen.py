@@ -259,3 +259,16 @@ def test_prices_pass_the_same_filters(book: onebook.Book, clock: FakeClock) -> N
     until(lambda: len(other.events) == 2)
     assert {(event.type, event.instrument) for event in heard.events} == {("position_updated", "BTC/USD")}
     assert other.types == ["trade_executed", "position_updated"]
+
+
+def test_every_reader_is_told_in_numbers(book: onebook.Book) -> None:
+    heard = Heard()
+    with book.listen(heard, types="trade_*") as listener, book.subscribe("kept", heard, types="trade_*"):
+        record(book, 1, 20)
+        until(lambda: len(heard.events) == 40)
+        until(lambda: all(item.events == 20 for item in book.feed.statistics()))
+        first, second = book.feed.statistics()
+        assert (first.name, second.name) == (listener.name, "kept")
+        assert (first.lag, first.errors, second.lag, second.errors) == (0, 0, 0, 0)
+        assert 0 < first.events_per_second < 21
+        assert 0 < second.handler_seconds < 1

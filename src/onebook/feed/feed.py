@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from time import monotonic, sleep
 from typing import Any
@@ -21,7 +22,7 @@ from onebook.domain.fields import required
 from onebook.errors import BookError, InputError, StoreClosed, StoreError
 from onebook.feed.calling import Handler, join
 from onebook.feed.checkpoint import Checkpoint
-from onebook.feed.follower import Follower, Follows
+from onebook.feed.follower import Follower, Follows, Rate
 from onebook.feed.handling import Opens
 from onebook.feed.listener import Listener, Told
 from onebook.feed.live import LivePrices, wants_prices
@@ -38,6 +39,38 @@ CLOSE_SECONDS = 10.0
 BREATH_SECONDS = 0.0002
 GATHER_SECONDS = 0.0005
 """How long entries gather when the next comes within a breath: faster than they are to be told one by one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderStatistics:
+    """One reader in numbers.
+
+    Attributes:
+        name: of a subscriber, or one given to a listener.
+        events: handed over since it joined.
+        events_per_second: fading with a half-life of a minute.
+        handler_seconds: how long handing one over took on average.
+        lag: entries after the last one done.
+        errors: failures since it joined.
+    """
+
+    name: str
+    events: int
+    events_per_second: float
+    handler_seconds: float
+    lag: int
+    errors: int
+
+
+def _numbers(reader: Listener | Subscriber, rate: Rate) -> ReaderStatistics:
+    return ReaderStatistics(
+        name=reader.name,
+        events=rate.count,
+        events_per_second=rate.per_second,
+        handler_seconds=rate.mean_seconds,
+        lag=reader.lag,
+        errors=reader.errors,
+    )
 
 
 class Feed:
@@ -173,6 +206,12 @@ class Feed:
     def subscribers(self) -> tuple[Subscriber, ...]:
         """The durable subscribers that this process serves or waits to serve."""
         return self._subscribers
+
+    def statistics(self) -> list[ReaderStatistics]:
+        """Return every reader of this process in numbers, listeners first."""
+        return [_numbers(item, item.rate) for item in self._listeners] + [
+            _numbers(item, item.checkpoint.rate) for item in self._subscribers
+        ]
 
     # ---- prices ----
 
