@@ -14,6 +14,7 @@ from onebook.compat.managers import (
     get_single_source_trade_manager,
     reset_single_source_trade_manager,
 )
+from onebook.compat.order_log import log_trade
 from onebook.compat.trades import Trade, create_trade
 from onebook.testing import FakeClock
 
@@ -58,17 +59,20 @@ def test_the_audit_begins_with_the_first_trade_and_goes_on_after_a_restart(
 
 
 def test_the_audit_goes_elsewhere_or_nowhere(place: Path, book: onebook.Book) -> None:
+    off = SingleSourceTradeManager("x.json", enable_csv_audit=False)
+    assert not off.get_system_status()["csv_audit_enabled"]
     compat.install(csv_audit="elsewhere/audit.csv")
     get_single_source_trade_manager().record_trade(trade())
     eventually(lambda: len(rows(place / "elsewhere/audit.csv")) == 1)
     compat.install(csv_audit=False)
     assert not get_single_source_trade_manager().get_system_status()["csv_audit_enabled"]
-    off = SingleSourceTradeManager("x.json", enable_csv_audit=False)
-    assert not off.get_system_status()["csv_audit_enabled"]
     assert not AUDIT.exists()
 
 
-def test_a_file_that_is_no_audit_stops_only_the_audit(place: Path, book: onebook.Book) -> None:
+def test_a_file_that_is_no_audit_stops_only_the_audit(
+    place: Path, book: onebook.Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onebook.compat.following.DRAIN_SECONDS", 0.1)
     AUDIT.parent.mkdir(parents=True)
     AUDIT.write_text("symbol,side\nBTC/USDT,buy\n")
     manager = get_single_source_trade_manager()
@@ -77,3 +81,8 @@ def test_a_file_that_is_no_audit_stops_only_the_audit(place: Path, book: onebook
     assert len(manager.trades) == 1
     assert AUDIT.read_text() == "symbol,side\nBTC/USDT,buy\n"
     managers.forget_manager()
+
+
+def test_a_logged_order_is_audited_too(book: onebook.Book) -> None:
+    log_trade({"id": "7", "symbol": "BTC/USDT", "side": "buy", "filled": 2, "average": 100, "status": "closed"})
+    eventually(lambda: len(rows()) == 1)

@@ -235,11 +235,14 @@ class Committer:
             except StoreError:
                 raise
             except BookError as problem:
+                state.drop_unsaved()
                 request.refuse(problem)
                 request.handled += 1
                 continue
             if decision.events:
                 state.install(decision, stamp)
+            else:
+                state.drop_unsaved()
             request.take(decision, stamp)
             request.handled += 1
             if (

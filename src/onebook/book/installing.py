@@ -56,6 +56,7 @@ class BookState(StateReads):
             self.batch.entries.append((stamp.sequence, body.decode(), digest))
         self.head = (stamp.sequence, digest)
         self._take_over(decision, stamp)
+        self.drop_unsaved()
         return body
 
     def _take_over(self, decision: Decision, stamp: Stamp) -> None:

@@ -186,10 +186,26 @@ class StateReads:
     def _ids(self) -> dict[tuple[str, str, str], int]:
         if self._ledger_ids is None:
             found = {(row[1], row[3], row[2]): row[0] for row in self._store.ledgers()}
-            found |= {(row[1], row[3], row[2]): row[0] for row in self._unsaved.values()}
             self._ledger_ids = found
             self._next_ledger = max(found.values(), default=0) + 1
         return self._ledger_ids
+
+    def drop_unsaved(self) -> None:
+        """Give back the numbers of new ledgers in which a command booked nothing, or was refused.
+
+        A number is handed out by what is in the log alone: another process, and ``verify``, must come to the same.
+        """
+        if not self._unsaved:
+            return
+        ids = self._ids()
+        for _, account, instrument, kind in self._unsaved.values():
+            del ids[account, kind, instrument]
+            (self._ledgers if kind == "position" else self._cash).pop((account, instrument), None)
+        last = self._next_ledger - 1
+        while last in self._unsaved:
+            last -= 1
+        self._next_ledger = last + 1
+        self._unsaved.clear()
 
     def _number(self, account: str, kind: str, instrument: str) -> tuple[int, bool]:
         """Return a ledger's number, and whether it is new."""

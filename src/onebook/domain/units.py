@@ -10,6 +10,10 @@ from onebook.domain.numbers import ZERO, absolute, add, multiply, negate, quotie
 from onebook.domain.steps import close, held_in, increase, notional, take_out, trade
 
 
+LEAST = Decimal("1E-18")
+"""The smallest quantity there is."""
+
+
 def fold_split(terms: Terms, holdings: Mapping[Key, Holding], movement: Movement) -> list[Change]:
     """Multiply every quantity; what the account holds below the share step is paid out or kept and flagged."""
     top, low = Decimal(movement.numerator), Decimal(movement.denominator)
@@ -20,6 +24,9 @@ def fold_split(terms: Terms, holdings: Mapping[Key, Holding], movement: Movement
             continue
         after = before.copy()
         after.quantity = share(before.quantity, top, low)
+        if not after.quantity:  # less than the last digit is left: its cost must not vanish with it
+            after.quantity = LEAST if before.quantity > ZERO else negate(LEAST)
+            after.flags |= FRACTION_KEPT
         after.splits = (*before.splits, (movement.order[0], movement.numerator, movement.denominator))
         after.unbased = share(before.unbased, top, low)
         for name in ("highest", "lowest"):
