@@ -1,5 +1,6 @@
 """Commands that read: tables, JSON, filters, as of."""
 
+import json
 import os
 import pty
 import re
@@ -145,3 +146,13 @@ def test_a_closed_pipe_is_quiet(filled: Cli) -> None:
     command = f"{sys.executable} -m onebook fills --json | head -c 1"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
     assert done.stderr == ""
+
+
+def test_tail_leaves_small_fills_out(cli: Cli) -> None:
+    for number, quantity in enumerate(("1", "5", "2.5")):
+        cli("record", "fill", "--instrument", "X", "--side", "buy", "--quantity", quantity, "--price", "10",
+            "--venue-fill-id", str(number))  # fmt: skip
+    for words in (("--min-quantity", "2.5"), ("--min-amount", "25")):
+        ran = cli("--json", "tail", "--types", "trade_*", *words)
+        assert [json.loads(line)["data"]["quantity"] for line in ran.out.splitlines()] == ["5", "2.5"]
+    assert cli("tail", "--min-amount", "much").code == 2

@@ -58,7 +58,7 @@ def test_retry_and_skip_and_reset_take_effect_at_the_next_start(broken: Cli, tmp
     heard: dict[str, list[str]] = {"dead": [], "halted": []}
     with onebook.open(tmp_path / "book.db") as book:
         made = [
-            book.subscribe(name, lambda event, name=name: heard[name].append(event.id), types="trade_*")  # type: ignore[misc]
+            book.subscribe(name, lambda event, name=name: heard[name].append(event.id), types="trade_*")
             for name in heard
         ]
         until(lambda: heard["dead"] and made[1].lag == 0)

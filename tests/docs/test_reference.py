@@ -105,7 +105,8 @@ def test_parameters_are_described(name: str) -> None:
 
 @pytest.mark.parametrize(
     "record", [reports.Position, reports.RoundTrip, reports.Lots, reports.Equity, reports.BatchReport, reports.Event,
-               reports.Status, reports.Verification, reports.Backup, reports.Snapshot, reports.DailyPnl, Lot, ClosedLot],
+               reports.Status, reports.Verification, reports.Backup, reports.Snapshot, reports.DailyPnl,
+               Lot, ClosedLot],
 )  # fmt: skip
 def test_answers_are_described(record: Any) -> None:
     words = code_words(section(PYTHON, "Answers"))

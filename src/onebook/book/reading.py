@@ -536,6 +536,8 @@ class Reading:
         instruments: Iterable[str] | str | None = None,
         accounts: Iterable[str] | str | None = None,
         strategies: Iterable[str] | str | None = None,
+        min_quantity: Any = None,
+        min_amount: Any = None,
         follow: bool = False,
         timeout: float | None = None,
     ) -> Iterator[Event]:
@@ -547,10 +549,14 @@ class Reading:
             instruments: only these.
             accounts: only these.
             strategies: only these.
+            min_quantity: leave fills of a smaller quantity out.
+            min_amount: leave fills of a smaller quantity × price out, in the quote currency.
             follow: wait for more at the end.
             timeout: end after so many seconds without a new entry; None waits for ever.
         """
-        wanted = log.make_filter(types, instruments, accounts, strategies)
+        wanted = log.make_filter(
+            types, instruments, accounts, strategies, min_quantity=min_quantity, min_amount=min_amount
+        )
         wait: Callable[[int], bool] | None = None
         if follow and self._known is None:
             wait = lambda position: self._wait(position, timeout)  # noqa: E731  one line beside its use

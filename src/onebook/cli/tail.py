@@ -29,6 +29,10 @@ def tail(  # noqa: PLR0913  the filters of the log
     account: Annotated[str | None, typer.Option("--account", help="Only this account.")] = None,
     instrument: Annotated[str | None, typer.Option("--instrument", help="Only this instrument.")] = None,
     strategy: Annotated[str | None, typer.Option("--strategy", help="Only this strategy.")] = None,
+    min_quantity: Annotated[str | None, typer.Option("--min-quantity", help="Leave smaller fills out.")] = None,
+    min_amount: Annotated[
+        str | None, typer.Option("--min-amount", help="Leave fills of a smaller quantity × price out.")
+    ] = None,
 ) -> None:
     """Events of the log, oldest first. With --json one object on each line."""
     width = get_terminal_size().columns if sys.stdout.isatty() else _LINE
@@ -42,6 +46,8 @@ def tail(  # noqa: PLR0913  the filters of the log
             accounts=account,
             instruments=instrument,
             strategies=strategy,
+            min_quantity=min_quantity,
+            min_amount=min_amount,
         )
         empty = True
         for event in events:

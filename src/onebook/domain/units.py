@@ -9,7 +9,6 @@ from onebook.domain.movements import Movement
 from onebook.domain.numbers import ZERO, absolute, add, multiply, negate, quotient, share, subtract
 from onebook.domain.steps import close, held_in, increase, notional, take_out, trade
 
-
 LEAST = Decimal("1E-18")
 """The smallest quantity there is."""
 
