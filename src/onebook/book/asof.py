@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
-from onebook.book.lens import Lens
+from onebook.book.lens import Lens, Shortcut
 from onebook.book.marks import LiveMark
 from onebook.book.reading import Reading
 from onebook.store.port import Store
@@ -29,11 +29,11 @@ class AsOf(Reading):
         self._known = known
         self._until_ns = until_ns
         self._moment = now
-        self._shortcut = None
+        self._shortcut: Shortcut | None = None
         if folder is not None and known is not None and until_ns is None and folder.is_dir():
-            from onebook.book.shortcut import Shortcut
+            from onebook.book.shortcut import SnapshotShortcut
 
-            self._shortcut = Shortcut(folder, known)
+            self._shortcut = SnapshotShortcut(folder, known)
 
     @contextmanager
     def _lens(self) -> Iterator[Lens]:

@@ -7,7 +7,7 @@ last fold point that was known then. Both give the same answer for the same poin
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from onebook.book import rows
 from onebook.domain.cash import Cash, cash_from, fold_cash
@@ -22,9 +22,6 @@ from onebook.domain.rates import MAX_AGE, KnownRate, valuation
 from onebook.domain.shapes import fact_from
 from onebook.store.codec import EntryBody, EventBody, decode, decode_entry
 from onebook.store.port import Reader
-
-if TYPE_CHECKING:
-    from onebook.book.shortcut import Shortcut
 
 PAGE = 512
 FAR = 2**62
@@ -46,6 +43,13 @@ class LedgerInfo:
     def name(self) -> str:
         """The name it goes by now."""
         return self.names[-1]
+
+
+class Shortcut(Protocol):
+    """Knows the positions of some ledgers without folding."""
+
+    def holdings(self, lens: "Lens", info: LedgerInfo) -> dict[Key, Holding] | None:
+        """Return a ledger's positions; None when they are to be folded."""
 
 
 @dataclass(slots=True)

@@ -36,7 +36,7 @@ _NAMING = frozenset(
 """Events that touch only positions of the account and instrument they name; a rate touches what waits for it."""
 
 
-class Shortcut:
+class SnapshotShortcut:
     """What a snapshot says of the positions at an entry.
 
     Args:
