@@ -362,6 +362,8 @@ class SqliteStore(SqliteReader):
         self._closed = True
         with ours(self.path), ExitStack() as closing:
             closing.callback(self.connection.close)
+            if self._turn.acquire(timeout=ASIDE_WAIT_SECONDS):  # a reader's last checkpoint may be on its way
+                closing.callback(self._turn.release)
             if self._aside is not None:
                 closing.callback(self._aside.close)
             with suppress(Empty):
