@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Self
 from onebook.book.core import Core
 from onebook.book.reading import Moment, moment_ns
 from onebook.clock import Clock, system_clock
-from onebook.config import Config, config_for
 from onebook.domain.reports import Backup
 from onebook.errors import BadConfig, BookError, NotAllowed, StoreError
 from onebook.store.port import Store
 
 if TYPE_CHECKING:
+    from onebook.config import Config
     from onebook.feed.aio import AsyncBook
     from onebook.feed.bus import Bus
     from onebook.feed.calling import Handler
@@ -49,7 +49,7 @@ class Book(Core):
     _aio: "AsyncBook | None" = None
     _bus: "Bus | None" = None
     _running: "Running | None" = None
-    settings: Config | None = None
+    settings: "Config | None" = None
     """The configuration that it was opened with."""
 
     def __enter__(self) -> Self:
@@ -218,7 +218,7 @@ class Book(Core):
                 self.note("alert_raised", data)
             raise
 
-    def run(self, config: Config) -> bool:
+    def run(self, config: "Config") -> bool:
         """Run what a configuration wants beside the book, until it is closed: routes, watchman, snapshots.
 
         Args:
@@ -312,6 +312,12 @@ def open(  # noqa: A001  the name users know from files
         StoreError: it cannot be opened.
         BadConfig: the place or an option is none that there can be.
     """
+    if config is None:
+        return Book(
+            _store(url, read_only=read_only, create=create, config=None), actor=actor, clock=clock or system_clock
+        )
+    from onebook.config import config_for
+
     settings = config_for(config)
     place = settings.get("book.url") if url is None else url
     store = _store(place, read_only=read_only, create=create, config=settings)
@@ -328,12 +334,12 @@ def open(  # noqa: A001  the name users know from files
     return book
 
 
-def wants_running(config: Config) -> bool:
+def wants_running(config: "Config") -> bool:
     """Say whether a configuration wants something run beside the book."""
     return bool(config.routes) or any(config.is_given(key) and config.get(key) for key in RUNS)
 
 
-def _store(url: str | os.PathLike[str] | None, *, read_only: bool, create: bool, config: Config) -> Store:
+def _store(url: str | os.PathLike[str] | None, *, read_only: bool, create: bool, config: "Config | None") -> Store:
     place = _place(url)
     if place == ":memory:":
         from onebook.store.memory import MemoryStore
@@ -344,14 +350,14 @@ def _store(url: str | os.PathLike[str] | None, *, read_only: bool, create: bool,
     elif "://" in place:
         msg = f"{place.partition('://')[0]}:// is not a place this release can keep a book in; use a file path"
         raise BadConfig(msg, url=place)
-    from onebook.store.sqlite.store import SqliteStore
+    from onebook.store.sqlite.store import BUSY_MS, SqliteStore
 
     return SqliteStore(
         place,
         read_only=read_only,
         create=create,
-        synchronous=config.get("book.synchronous"),
-        busy_ms=int(config.get("book.busy_seconds") * 1000),
+        synchronous="full" if config is None else config.get("book.synchronous"),
+        busy_ms=BUSY_MS if config is None else int(config.get("book.busy_seconds") * 1000),
     )
 
 

@@ -35,12 +35,21 @@ class Session:
     @property
     def target(self) -> str | None:
         """The book that was asked for; None is the default one."""
-        return self.url or self.config.get("book.url")
+        return self.url or (self.config.get("book.url") if self._configured else None)
+
+    @property
+    def _configured(self) -> bool:
+        """Whether there is a configuration at all; most calls have none, and do not read one."""
+        from onebook.config.presence import is_configured
+
+        return self._config is not None or is_configured(self.config_path)
 
     def open(self, *, read_only: bool = False, create: bool = False) -> "Book":
         """Open the book that was asked for; only commands that bring in facts make one where none is."""
         import onebook
 
+        if not self._configured:
+            return onebook.open(self.url, actor="cli", read_only=read_only, create=create)
         how = {name: self.config.get(f"book.{name}") for name in ("synchronous", "busy_seconds")}
         book = onebook.open(self.target, actor="cli", read_only=read_only, create=create, config=how)
         folder = self.config.get("snapshots.folder")

@@ -17,7 +17,7 @@ from onebook.app import open as open_book
 from onebook.clock import system_clock
 from onebook.config import Config, config_for, load
 from onebook.config.files import read_file
-from onebook.config.settings import DEFAULT_FILE
+from onebook.config.presence import DEFAULT_FILE
 from onebook.domain import times
 from onebook.domain.days import Days
 from onebook.domain.facts import BookSettings

@@ -4,17 +4,15 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from onebook.config.files import Given, given_tree, read_file
 from onebook.config.keys import KEYS, OLDER, ROUTES, SECTIONS, STANDS_FOR, unknown
 from onebook.config.masks import masked
+from onebook.config.presence import PREFIX, file_of
 from onebook.errors import BadConfig
 
 DEFAULT = "default"
-DEFAULT_FILE = "onebook.yaml"
-PREFIX = "ONEBOOK_"
 
 _FLAT = {name.removeprefix("book."): name for name in ("book.synchronous", "book.busy_seconds")}
 _ROUTE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
@@ -106,7 +104,7 @@ def load(path: str | None = None, environ: Mapping[str, str] | None = None) -> C
         BadConfig: the file cannot be read, a key is not known, or a value is not one it can have.
     """
     env = os.environ if environ is None else environ
-    file = path or env.get("ONEBOOK_CONFIG") or (DEFAULT_FILE if Path(DEFAULT_FILE).is_file() else "")
+    file = file_of(path, env)
     return _config(read_file(file) if file else Given(None, ""), env, file)
 
 
