@@ -12,7 +12,7 @@ from onebook.errors import StoreError
 from onebook.store.port import Reader, Store
 
 FAST_SECONDS = 0.002
-SLOW_SECONDS = 0.02
+SLOW_SECONDS = 0.03
 """A poll after something happened, and after nothing did for a while."""
 
 AGAIN_SECONDS = 0.25
