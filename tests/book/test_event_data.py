@@ -204,3 +204,8 @@ def test_the_newest_event_of_a_position_is_the_position(facts: list[Any]) -> Non
                     for trip in book.as_of(event.sequence).round_trips(is_open=False)
                 ]
                 assert told in trips
+
+
+def test_what_only_the_fold_needs_is_not_shown(book: onebook.Book) -> None:
+    book.record(onebook.Fill(instrument="X", side="buy", quantity="1", price="1", venue_fill_id="1"))
+    assert all("own_time" not in event.data for event in book.events())

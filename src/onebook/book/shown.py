@@ -30,6 +30,7 @@ def shown_data(event: EventBody, event_id: str, account: str, instrument: str, o
     """
     if event.type == "trade_executed":
         data = event.data | {"trade_id": _trade_id(event.data, event_id, account, instrument)}
+        data.pop("own_time", None)
         if "occurred_ns" in data:  # an order-level fill keeps its own time in the entry that replaced a part of it
             data["occurred_at"] = times.to_text(data.pop("occurred_ns"))
         return data
