@@ -12,7 +12,7 @@ from onebook.book.core import Core
 from onebook.book.reading import Moment, moment_ns
 from onebook.clock import Clock, system_clock
 from onebook.domain.reports import Backup
-from onebook.errors import BadConfig, BookError, NotAllowed, StoreError
+from onebook.errors import BadConfig, BookError, InputError, NotAllowed, StoreError
 from onebook.store.port import Store
 
 if TYPE_CHECKING:
@@ -148,6 +148,9 @@ class Book(Core):
         from onebook.feed.policy import Policy
 
         wanted = make_filter(types, instruments, accounts, strategies, min_quantity=min_quantity, min_amount=min_amount)
+        if name in {"watchman", "snapshots", "event_log"} or str(name).startswith(("route.", "notify.")):
+            msg = f"name: {name!r} is kept for what the configuration runs; choose another, such as my.{name}"
+            raise InputError(msg, field="name", value=name)
         policy = Policy(attempts=attempts, on_failure=on_failure)
         opens = opener(handler, self, in_book=in_book)
         return self.feed.subscribe(name, opens, wanted, start=start, policy=policy)
@@ -230,6 +233,9 @@ class Book(Core):
         Raises:
             BadConfig: a route or target that cannot be, with its line.
         """
+        from onebook.config import config_for
+
+        config = config_for(config)
         if not wants_running(config):
             return False
         from onebook.feed.running import Running

@@ -76,7 +76,7 @@ def test_retry_and_skip_and_reset_take_effect_at_the_next_start(broken: Cli, tmp
         (["retry", "dead", "7"], "no event id"),
         (["retry", "dead", "7.1"], "7.1 is no dead letter of dead"),
         (["reset", "dead", "--to", "99"], "the log ends at 3"),
-        (["reset", "dead", "--to", "soon"], "neither a sequence nor an event id"),
+        (["reset", "dead", "--to", "soon"], "neither now, beginning, a sequence nor an event id"),
     ],
 )
 def test_what_cannot_be_is_refused_in_words(words: list[str], said: str, broken: Cli) -> None:

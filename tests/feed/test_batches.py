@@ -143,3 +143,20 @@ def test_what_is_kept_in_mind_is_never_given_up(book: onebook.Book) -> None:
     mended[0] = True
     until(lambda: subscriber.lag == 0)
     assert list(book.subscribers.dead_letters()) == []
+
+
+def test_only_what_failed_itself_is_put_aside(book: onebook.Book) -> None:
+    """A sink that fails for a while, and takes one event in the middle of that, loses none but the one it failed at."""
+    record(book, 1, 3)
+    tries = [0]
+
+    def before(found: list[str]) -> None:
+        tries[0] += 1
+        if tries[0] not in {3} and tries[0] < 6:
+            raise ValueError
+
+    sink = Batches(100, before)
+    subscriber = served(book, sink, attempts=2)
+    until(lambda: subscriber.lag == 0)
+    assert list(book.subscribers.dead_letters()) == []
+    assert sorted(set(sink.out)) == ids(1, 2, 3)

@@ -104,3 +104,13 @@ def test_a_dead_letter_brought_again_takes_effect_once(book: onebook.Book, monke
     until(lambda: len(book.positions()) == 3)
     assert book.status().entries == 4
     assert min(places[before:]) >= (2, 1), "a crash then would bring again what had taken effect"
+
+
+def test_a_tx_is_over_when_its_handler_returns(book: onebook.Book) -> None:
+    kept: list[Tx] = []
+    with book.subscribe("kept", lambda _, tx: kept.append(tx), types="trade_*", in_book=True):
+        record(book, 1, 1)
+        until(lambda: kept and kept[0].commands.ended)
+    for late in (lambda: kept[0].record(fill(2)), lambda: kept[0].state.set("a", 1), lambda: kept[0].publish("a.b")):
+        with pytest.raises(onebook.RuleError, match="is over"):
+            late()

@@ -87,9 +87,9 @@ routes:
 
 def test_what_is_left_out_is_the_default() -> None:
     route = one()
-    assert (route.start, route.on_failure, route.attempts) == ("now", "dead_letter", 8)
+    assert (route.start, route.on_failure, route.attempts) == ("now", "dead_letter", None)
     assert route.filter.passes_all
-    assert route.policy.attempts == 8
+    assert route.policy.attempts is None
     assert described(route) == ""
 
 

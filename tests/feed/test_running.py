@@ -155,3 +155,20 @@ def test_a_health_check_is_pinged(folder: Path, hook: hooks.Receiver) -> None:
         record(book, 1, 1)
         until(lambda: hook.posts)
     assert hook.posts[0]["path"] == "/ping"
+
+
+def test_templates_of_the_configuration_are_what_is_said(folder: Path, chat: chats.Receiver) -> None:
+    (folder / "onebook.yaml").write_text(
+        f"notify:\n  targets: ['{chat.url}']\n  minimum: info\n"
+        '  templates:\n    trade_executed: "{side} {quantity} {instrument} at {price}"\n'
+    )
+    with onebook.open("a.db", config="onebook.yaml") as book:
+        book.record(fill())
+        until(lambda: chat.messages, seconds=20)
+    assert "buy 1 BTC/USD at 100" in chat.texts[0]
+
+
+@pytest.mark.parametrize("name", ["watchman", "snapshots", "route.audit", "notify.1"])
+def test_names_of_what_the_configuration_runs_are_kept(folder: Path, name: str) -> None:
+    with onebook.open("a.db") as book, pytest.raises(onebook.InputError, match="is kept for"):
+        book.subscribe(name, print)

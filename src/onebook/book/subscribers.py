@@ -24,7 +24,7 @@ def _state(row: SubscriberRow, head: int, letters: int, now: int) -> SubscriberS
         state="retrying" if state == "running" and row.attempts else state,
         checkpoint=shown_place((row.sequence, row.ordinal)),
         lag=max(head - (row.sequence if row.ordinal == WHOLE else row.sequence - 1), 0),
-        rate=row.rate if served else 0.0,
+        rate=round(row.rate, 2) if served else 0.0,
         mean_seconds=row.mean_seconds,
         handled=row.handled,
         errors=row.errors,

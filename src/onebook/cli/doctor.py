@@ -40,6 +40,17 @@ class Finding:
     help: str
 
 
+def _subscribers(status: Any) -> Iterator[Finding]:
+    """What was not handed over."""
+    for item in status.subscribers:
+        if item.state == "halted":
+            what = f"subscriber {item.name} stands still after {item.checkpoint}: {item.last_error}"
+            yield Finding(level="problem", what=what, help=f"onebook subscribers retry {item.name}")
+        if item.dead_letters:
+            what = f"{item.dead_letters} events could not be handed to {item.name}"
+            yield Finding(level="problem", what=what, help=f"onebook subscribers dead {item.name}")
+
+
 def doctor(ctx: typer.Context) -> int:
     """Look the book over, and say what to do. Exit 1 when there are problems."""
     here = session(ctx)
@@ -50,6 +61,7 @@ def doctor(ctx: typer.Context) -> int:
             *_flags(book),
             *_marks(book),
             *_backup(status),
+            *_subscribers(status),
         ]
         corrupt, verified = _verified(book, status, findings)
     problems = [item for item in findings if item.level == "problem"]

@@ -19,7 +19,7 @@ LETTERS = columns(
 )  # fmt: skip
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The subscriber, as the list says.")]
-Event = Annotated[str | None, typer.Argument(metavar="EVENT", help="One dead letter, such as 57.1; else all.")]
+Event = Annotated[str | None, typer.Argument(metavar="EVENT", help="One dead letter, such as 57.1.")]
 
 
 def _list(ctx: typer.Context) -> None:
@@ -48,7 +48,7 @@ def _retry(ctx: typer.Context, name: Name, event: Event = None) -> None:
     """Deliver dead letters again, and let a halted subscriber try again."""
     with session(ctx).open() as book:
         count = book.subscribers.retry(name, event)
-    _said(ctx, name, f"{count} dead letters of {name} are delivered again", retried=count)
+    _said(ctx, name, f"{name} tries again; dead letters that are delivered again: {count}", retried=count)
 
 
 def _drop(

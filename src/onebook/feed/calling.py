@@ -8,6 +8,8 @@ from concurrent.futures import Future
 from time import monotonic
 from typing import Any, TypeVar
 
+from onebook.errors import InputError
+
 GIVE_UP_SECONDS = 0.05
 LOOK_SECONDS = 1.0
 """How often to look whether the event loop of a coroutine is still there."""
@@ -48,6 +50,10 @@ class Caller:
     """
 
     def __init__(self, handler: Handler) -> None:
+        given: object = handler
+        if not callable(given):
+            msg = f"handler: {handler!r} is not a function; hand over one that takes an event"
+            raise InputError(msg, field="handler", value=handler)
         self.handler = handler
         self._pending: Future[Any] | None = None
         self._own: asyncio.AbstractEventLoop | None = None

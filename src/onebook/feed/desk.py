@@ -42,6 +42,8 @@ class Desk:
             name: of the subscriber; None for all.
         """
         after = ("", 0, 0)
+        if name is not None:
+            self._known(name)
         while True:
             with self._store.reading() as reader:
                 page = reader.dead_letters(name, after, PAGE)
@@ -117,7 +119,7 @@ class Desk:
         self._known(name)
         with self._store.reading() as reader:
             head = reader.head()[0]
-        place = (head, WHOLE) if to == "now" else (0, WHOLE) if to == "beginning" else place_after(to)
+        place = (head, WHOLE) if to == "now" else (0, WHOLE) if to == "beginning" else _to(to)
         if place[0] > head:
             msg = f"to: the log ends at {head}; {to} is beyond it"
             raise InputError(msg, field="to", value=to)
@@ -157,6 +159,14 @@ def _letter_state(letter: DeadLetter) -> DeadLetterState:
         at=times.to_datetime(letter.at_ns),
         retrying=bool(letter.again),
     )
+
+
+def _to(to: int | str) -> Place:
+    try:
+        return place_after(to)
+    except InputError:
+        msg = f"to: {to!r} is neither now, beginning, a sequence nor an event id such as 57.1"
+        raise InputError(msg, field="to", value=to) from None
 
 
 def _place(event_id: str) -> Place:

@@ -9,6 +9,7 @@ from onebook.book.logged import LoggedEvent, Place
 from onebook.domain import commands
 from onebook.domain.facts import AnyFact
 from onebook.domain.state_commands import AnyPath, change_command, publish_command
+from onebook.errors import RuleError
 from onebook.feed.calling import Caller, Handler
 from onebook.feed.checkpoint import SAVE_EVERY, Superseded
 from onebook.feed.sink import OneByOne
@@ -51,6 +52,23 @@ class HandlerSink(OneByOne):
         self._call.close()
 
 
+class Wanted(list[commands.Command]):
+    """What a handler wants done in the book; it takes nothing more once the handler has returned."""
+
+    ended = False
+
+    def append(self, command: commands.Command) -> None:
+        """Take one more.
+
+        Raises:
+            RuleError: the handler has returned, so nothing would come of it.
+        """
+        if self.ended:
+            msg = "this tx is over: its handler has returned. Record with book.record, or inside the handler"
+            raise RuleError(msg)
+        super().append(command)
+
+
 class Tx:
     """What a handler does in the book because of one event: all of it commits with the checkpoint, or nothing.
 
@@ -62,7 +80,7 @@ class Tx:
 
     def __init__(self, book: Core) -> None:
         self.book = book
-        self.commands: list[commands.Command] = []
+        self.commands = Wanted()
         self.state = TxState(book, self.commands)
 
     def record(self, fact: AnyFact) -> None:
@@ -98,7 +116,7 @@ class TxState:
         wanted: where the changes go.
     """
 
-    def __init__(self, book: Core, wanted: list[commands.Command]) -> None:
+    def __init__(self, book: Core, wanted: Wanted) -> None:
         self._book = book
         self._wanted = wanted
 
@@ -157,6 +175,7 @@ class InBookSink(OneByOne):
                 self._call(event, tx)
             except CancelledError:
                 raise Superseded from None
+            tx.commands.ended = True
             if tx.commands:
                 self._commit(tx.commands, event.place)
             subscriber.done(event.place)

@@ -12,6 +12,7 @@ from typing import Any
 
 from onebook.book.log import Filter, make_filter, place_after
 from onebook.config import Config, Given, Key, RawRoute, unknown, without_passwords
+from onebook.config.files import given_tree
 from onebook.config.keys import ROUTES
 from onebook.config.values import choice, count, names, refused, text
 from onebook.domain.event_types import KEPT_TYPES, OWN_TYPES
@@ -49,7 +50,7 @@ class Route:
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     start: int | str = "now"
     on_failure: str = "dead_letter"
-    attempts: int | None = 8
+    attempts: int | None = None
     built_in: bool = False
     where: str = ""
 
@@ -116,7 +117,7 @@ COMMON: dict[str, Key] = {
     "min_amount": Key(take=_size, default=None, help="leaves fills with a smaller quantity × price out"),
     "start": Key(take=_start, default="now", help="now, beginning, a sequence or an event id"),
     "on_failure": Key(take=choice(*ON_FAILURE), default="dead_letter", help="after the last attempt"),
-    "attempts": Key(take=_attempts, default=8, help="how often an event is tried, or forever"),
+    "attempts": Key(take=_attempts, default=None, help="how often an event is tried; none: until it succeeds"),
 }
 """What every route takes, whatever its sink."""
 
@@ -241,7 +242,7 @@ def _notifications(config: Config) -> tuple[Route, ...]:
         section_key = f"notify.{name}"
         if any(item.key == section_key for item in config.settings) and config.is_given(section_key):
             setting = config.setting(section_key)
-            options[name] = _taken("notify", name, key, Given(setting.value, setting.source))
+            options[name] = _taken("notify", name, key, given_tree(setting.value, setting.source))
     return tuple(
         Route(
             name=f"notify.{position}",

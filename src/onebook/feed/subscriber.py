@@ -14,6 +14,7 @@ from typing import Self
 
 from onebook.book.log import WHOLE, Filter
 from onebook.book.logged import LoggedEvent, Place
+from onebook.book.subscribers import shown_place
 from onebook.errors import BookError, StoreClosed, StoreError
 from onebook.feed.calling import join, tried
 from onebook.feed.checkpoint import Checkpoint, Superseded
@@ -336,8 +337,8 @@ class Subscriber:
         self.checkpoint.errors += 1
         self.checkpoint.last_error = f"{type(problem).__name__}: {problem}"
         if self._news.due():
-            reason, times = self.checkpoint.last_error, self.errors
-            _log.warning("subscriber %s failed after %s: %s (%d times)", self.name, self._out(), reason, times)
+            reason, times, place = self.checkpoint.last_error, self.errors, shown_place(self._out())
+            _log.warning("subscriber %s failed after %s: %s (%d times)", self.name, place, reason, times)
 
     def _left(self, batch: Sequence[LoggedEvent]) -> list[LoggedEvent]:
         return [event for event in batch if event.place > self._follower.place]
@@ -363,6 +364,8 @@ class Subscriber:
             _, problem = self._tried(sink, [event])
             if isinstance(problem, Later):
                 break
+            if problem is not None and event is not batch[0]:
+                break  # another one fails now: it has its own tries to come
             if problem is not None:
                 self._tell(problem)
                 return self._bury(event, batch)

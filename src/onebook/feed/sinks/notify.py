@@ -59,7 +59,7 @@ OPTIONS: dict[str, Key] = {
     "templates": Key(take=_templates, default={}, help="type of event -> text with {field} names"),
     "timeout_seconds": Key(take=seconds(1, 300), default=30.0, help="longest that one sending may take"),
     "breaker_failures": Key(take=count(1, 1000), default=5, help="failures in a row after which it is left alone"),
-    "breaker_seconds": Key(take=seconds(1, 3600), default=60.0, help="how long it is left alone"),
+    "breaker_seconds": Key(take=seconds(1, 3600), default=15.0, help="how long it is left alone"),
 }
 
 
