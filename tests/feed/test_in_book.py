@@ -111,6 +111,11 @@ def test_a_tx_is_over_when_its_handler_returns(book: onebook.Book) -> None:
     with book.subscribe("kept", lambda _, tx: kept.append(tx), types="trade_*", in_book=True):
         record(book, 1, 1)
         until(lambda: kept and kept[0].commands.ended)
-    for late in (lambda: kept[0].record(fill(2)), lambda: kept[0].state.set("a", 1), lambda: kept[0].publish("a.b")):
+    calls: list[Callable[[], None]] = [
+        lambda: kept[0].record(fill(2)),
+        lambda: kept[0].state.set("a", 1),
+        lambda: kept[0].publish("a.b"),
+    ]
+    for late in calls:
         with pytest.raises(onebook.RuleError, match="is over"):
             late()
