@@ -19,7 +19,7 @@ def test_a_path_is_watched_with_what_lies_below_and_above(book: onebook.Book) ->
         book.state.set("a.b.y", True)
         book.state.delete("a")
         book.state.set("other", 1)
-        until(lambda: len(everything) == 6)
+        until(lambda: len(everything) == 6 and len(seen) == 4)
     assert [(change.path, change.value, change.old, change.deleted) for change in seen] == [
         ("a.b", 1, None, False),
         ("a.b", {"x": Decimal("1.50")}, 1, False),
