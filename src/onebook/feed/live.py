@@ -1,7 +1,7 @@
 """Prices as live events: conflated per instrument, so that a slow listener gets the newest and no queue grows."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from onebook.book.core import Core
@@ -114,7 +114,3 @@ def _live(name: str, at: int, data: dict[str, Any], *, instrument: str, account:
         strategy=strategy,
         data=data,
     )
-
-
-PriceHook = Callable[[str, Any, int, str], None]
-"""Takes instrument, price, moment and source of each mark."""

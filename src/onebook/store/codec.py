@@ -104,12 +104,15 @@ def decode_entry(sequence: int, body: str | bytes) -> EntryBody:
     try:
         entry = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as problem:
-        msg = f"entry {sequence} cannot be read ({problem}); run: onebook verify"
-        raise CorruptLog(msg, sequence=sequence) from None
+        raise _unreadable(sequence, problem) from None
     if VERSIONS or any(event.version != 1 for event in entry.events):
         for event in entry.events:
             _bring_forward(sequence, event)
     return entry
+
+
+def _unreadable(sequence: int, problem: Exception) -> CorruptLog:
+    return CorruptLog(f"entry {sequence} cannot be read ({problem}); run: onebook verify", sequence=sequence)
 
 
 def decode_raw(sequence: int, body: str | bytes) -> RawEntry:
@@ -122,8 +125,7 @@ def decode_raw(sequence: int, body: str | bytes) -> RawEntry:
     try:
         entry = _raw_decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as problem:
-        msg = f"entry {sequence} cannot be read ({problem}); run: onebook verify"
-        raise CorruptLog(msg, sequence=sequence) from None
+        raise _unreadable(sequence, problem) from None
     if VERSIONS or any(event.version != 1 for event in entry.events):
         for event, whole in zip(entry.events, decode_entry(sequence, body).events, strict=True):
             event.version, event.data = whole.version, msgspec.Raw(encode(whole.data))
