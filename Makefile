@@ -58,7 +58,8 @@ clean: ## remove environments, caches and build results
 
 pins: .venvs/pins/stamp ## compile requirements/*.txt again, to the newest that fit
 	$(COMPILE) --universal --extra analytics pyproject.toml requirements/base.in -o requirements/base.txt
-	$(COMPILE) --universal --extra analytics --extra notify pyproject.toml requirements/base.in requirements/dev.in \
+	$(COMPILE) --universal --extra analytics --extra notify --extra alpaca --extra calendars --extra ccxt --extra indicators \
+		pyproject.toml requirements/base.in requirements/dev.in \
 		-c requirements/base.txt -o requirements/dev.txt
 	$(COMPILE) --universal requirements/pins.in -o requirements/pins.txt
 	for peer in nautilus freqtrade eventsourcing beancount; do \

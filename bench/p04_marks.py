@@ -1,4 +1,4 @@
-"""P4: ticks with 100 open positions, the account's total exact after each one; no triggers armed."""
+"""P4: ticks with 100 open positions, a stop, a target and a trail on each, the account's total exact after each one."""
 
 import random
 from decimal import Decimal
@@ -27,6 +27,12 @@ def run(context: Context) -> list[Line]:
                  price=Decimal(100), strategy=f"strategy-{number % 10}")
             for number in range(POSITIONS)
         )  # fmt: skip
+        for number in range(POSITIONS):
+            stop, target = (50, 200) if number % 3 else (200, 50)
+            book.trading.protect(
+                f"COIN{number}/USDT", strategy=f"strategy-{number % 10}", stop_loss=stop, take_profit=target,
+                trail_ratio="0.4", activates_at=150 if number % 3 else 60,
+            )  # fmt: skip
         _ticks(book, ticks[:1_000])
         _check(book)
         for _turn in range(context.rounds):
@@ -49,7 +55,7 @@ def run(context: Context) -> list[Line]:
         Line(
             figure="P4", work="mark + unrealized, 100 open positions", value=value, unit="× nautilus, one position",
             bar=1.5, raw=numbers,
-            includes="prices ready as Decimal; total read after each tick; marks shared once a second; no triggers",
+            includes="prices ready as Decimal; total read after each tick; shared once a second; 300 triggers armed",
         )
     ]  # fmt: skip
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Fill,
         FundingPayment,
         Instrument,
+        Limits,
         OpeningBalance,
         Order,
         OrderUpdate,
@@ -63,8 +64,9 @@ if TYPE_CHECKING:
         UnknownEventVersion,
         UnknownInstrument,
     )
+    from onebook.trading.answers import Approved, Refused
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "onebook.app": (
@@ -82,6 +84,7 @@ _HOMES = {
         "Fill",
         "FundingPayment",
         "Instrument",
+        "Limits",
         "OpeningBalance",
         "Order",
         "OrderUpdate",
@@ -134,6 +137,10 @@ _HOMES = {
         "UnknownEventVersion",
         "UnknownInstrument",
     ),
+    "onebook.trading.answers": (
+        "Approved",
+        "Refused",
+    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -141,6 +148,7 @@ __all__ = [
     "EXTERNAL",
     "Account",
     "AmbiguousLot",
+    "Approved",
     "BadConfig",
     "BadPayload",
     "BatchReport",
@@ -161,6 +169,7 @@ __all__ = [
     "InputError",
     "Instrument",
     "InvalidTransition",
+    "Limits",
     "Lots",
     "NaiveTime",
     "NotABook",
@@ -175,6 +184,7 @@ __all__ = [
     "RateLimited",
     "Reassign",
     "Receipt",
+    "Refused",
     "RoundTrip",
     "RuleError",
     "SchemaTooNew",
@@ -206,7 +216,7 @@ def __getattr__(name: str) -> Any:
         value = getattr(import_module(home), name)
         globals()[name] = value
         return value
-    if name in {"compat", "testing"}:
+    if name in {"alpaca", "ccxt", "compat", "freqtrade", "testing"}:
         return import_module(f"onebook.{name}")
     msg = f"module 'onebook' has no attribute {name!r}"
     raise AttributeError(msg)

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Self
 from onebook.book.core import Core
 from onebook.book.reading import Moment, moment_ns
 from onebook.clock import Clock, system_clock
-from onebook.domain.reports import Backup
-from onebook.errors import BadConfig, BookError, InputError, NotAllowed, StoreError
+from onebook.domain.fields import required
+from onebook.domain.reports import Backup, Break
+from onebook.errors import BadConfig, BookError, InputError, NotAllowed, RuleError, StoreError
 from onebook.store.port import Store
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from onebook.feed.running import Running
     from onebook.feed.subscriber import Subscriber
     from onebook.feed.watching import WatchedState
+    from onebook.trading.desk import TradingDesk
 
 Names = Iterable[str] | str | None
 
@@ -49,8 +52,14 @@ class Book(Core):
     _aio: "AsyncBook | None" = None
     _bus: "Bus | None" = None
     _running: "Running | None" = None
+    _trading: "TradingDesk | None" = None
     settings: "Config | None" = None
     """The configuration that it was opened with."""
+
+    def __init__(self, store: Store, *, actor: str, clock: Clock) -> None:
+        super().__init__(store, actor=actor, clock=clock)
+        if not store.read_only:
+            self.hook_marks(self._watch_stops, on=True)
 
     def __enter__(self) -> Self:
         return self
@@ -148,7 +157,7 @@ class Book(Core):
         from onebook.feed.policy import Policy
 
         wanted = make_filter(types, instruments, accounts, strategies, min_quantity=min_quantity, min_amount=min_amount)
-        if name in {"watchman", "snapshots", "event_log"} or str(name).startswith(("route.", "notify.")):
+        if name in {"watchman", "snapshots", "event_log"} or str(name).startswith(("route.", "notify.", "runner.")):
             msg = f"name: {name!r} is kept for what the configuration runs; choose another, such as my.{name}"
             raise InputError(msg, field="name", value=name)
         policy = Policy(attempts=attempts, on_failure=on_failure)
@@ -198,12 +207,55 @@ class Book(Core):
             msg = f"{section}.enabled is off in the configuration; take that out to use it"
             raise NotAllowed(msg, key=f"{section}.enabled")
 
+    # ---- trading ----
+
+    @property
+    def trading(self) -> "TradingDesk":
+        """Whether orders may be sent, stops and targets, limits, and the switches of a person."""
+        if self._trading is None:
+            from onebook.trading.desk import TradingDesk
+
+            with self._opening:
+                if self._trading is None:
+                    self._trading = TradingDesk(self)
+        return self._trading
+
+    def _watch_stops(self, instrument: str, price: Decimal, at_ns: int, source: str) -> None:
+        """Look at stops and targets with every mark, from the first one on."""
+        stops = self.trading.stops
+        self.hook_marks(self._watch_stops, on=False)
+        self.hook_marks(stops.on_mark, on=True)
+        stops.on_mark(instrument, price, at_ns, source)
+
     @property
     def subscribers(self) -> "Desk":
         """The durable subscribers: ``book.subscribers()`` lists them; ``skip retry reset drop remove`` act on them."""
         from onebook.feed.desk import Desk
 
         return Desk(self._store)
+
+    def resolve_break(self, break_id: str, *, reason: str) -> Break:
+        """Settle a difference: orders may open positions in its instrument again.
+
+        Args:
+            break_id: as :meth:`breaks` says it.
+            reason: how it was settled, for the log.
+
+        Raises:
+            InputError: no such break, or no reason.
+            RuleError: it is settled already.
+        """
+        why = required("reason", reason)
+        found = next((item for item in self.breaks() if item.id == break_id), None)
+        if found is None:
+            msg = f"{break_id!r} is no break of this book; see: onebook breaks"
+            raise InputError(msg, field="break_id", value=break_id)
+        if found.state != "open":
+            msg = f"{break_id} is {found.state} already"
+            raise RuleError(msg, break_id=break_id)
+        data = {"break": break_id, "kind": found.kind, "account": found.account, "reason": why}
+        self.note("break_resolved", data, instrument=found.instrument)
+        return next(item for item in self.breaks() if item.id == break_id)
 
     def backup(self, path: str | os.PathLike[str]) -> Backup:
         """Write a consistent copy to a new file and check that it opens with the same head.
@@ -216,7 +268,9 @@ class Book(Core):
         try:
             return super().backup(path)
         except StoreError as problem:
-            data = {"kind": "backup_failed", "subject": os.fspath(path), "text": str(problem)}
+            place = os.fspath(path)
+            data = {"kind": "backup_failed", "subject": place, "text": str(problem)}
+            data["key"] = f"backup_failed|{place}|{self.now()}"
             with suppress(BookError):  # what went wrong first is what counts
                 self.note("alert_raised", data)
             raise
@@ -251,6 +305,8 @@ class Book(Core):
             self._running.close()
         if self._followed is not None:
             self._followed.close()
+        if self._trading is not None:
+            self._trading.close()
         super().close()
 
     def export(  # noqa: PLR0913  the filters of every query

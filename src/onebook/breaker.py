@@ -3,11 +3,13 @@
 Closed, calls pass; after so many failures in a row it opens. Open, calls are refused. When it has been open long
 enough it is half open: one call may try, the others are refused; the trial closes it or opens it anew.
 
-It makes no calls and keeps no threads, so it serves threads and coroutines alike.
+It makes no calls and keeps no threads, so it serves threads and coroutines alike. Who listens hears of every change
+of its state, in order and outside of its lock.
 """
 
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -37,6 +39,29 @@ class BreakerStatus:
     last_error: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerChange:
+    """A breaker's state has changed.
+
+    Attributes:
+        name: of what it guards.
+        kind: ``opened``, ``half_open`` (a trial has begun) or ``closed``.
+        at_ns: when, nanoseconds since 1970 UTC by the breaker's clock.
+        failures: in a row, until then.
+        last_error: of the latest failure, empty before the first.
+    """
+
+    name: str
+    kind: str
+    at_ns: int
+    failures: int
+    last_error: str
+
+
+BreakerListener = Callable[[BreakerChange], None]
+"""Told of a change. What it raises reaches the caller whose turn it was to tell."""
+
+
 class Breaker:
     """Guards the calls to one thing outside. Thread-safe.
 
@@ -47,6 +72,8 @@ class Breaker:
         recovery_seconds: how long it stays open before one call may try; also how long a trial that does not end
             keeps others from trying.
         counts: the errors that are failures; any other error is an answer, and counts as a success.
+        ignores: of these, the ones that say nothing of what it guards, such as a call that was never sent: neither
+            failure nor success, and a trial that ends so leaves its place to the next caller.
 
     Example:
         >>> from onebook.clock import system_clock
@@ -67,17 +94,31 @@ class Breaker:
         failures: int = 5,
         recovery_seconds: float = 60,
         counts: tuple[type[Exception], ...] = (SourceError,),
+        ignores: tuple[type[Exception], ...] = (),
     ) -> None:
         self.name = name
         self._clock = clock
         self._limit = failures
         self._recovery_ns = int(recovery_seconds * _SECOND)
         self._counts = counts
+        self._ignores = ignores
         self._lock = threading.Lock()
         self._failures = 0
         self._opened_ns: int | None = None
         self._trial_ns: int | None = None
         self._last_error = ""
+        self._listener: BreakerListener | None = None
+        self._known = "closed"
+        self._untold: deque[BreakerChange] = deque()
+        self._telling = False
+
+    def listen(self, listener: BreakerListener) -> None:
+        """Tell this one of every change from now on, in order, on the thread that caused it or one that tells already.
+
+        Instead of whoever listened before. It may use the breaker.
+        """
+        with self._lock:
+            self._listener = listener
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
@@ -89,6 +130,9 @@ class Breaker:
         trial = self._enter()
         try:
             yield
+        except self._ignores:
+            self._abandoned(trial)
+            raise
         except self._counts as problem:
             self._failed(str(problem))
             raise
@@ -98,6 +142,10 @@ class Breaker:
         except BaseException:
             self._abandoned(trial)
             raise
+        self._succeeded()
+
+    def reset(self) -> None:
+        """Close it, whatever has failed: somebody knows that the thing works again."""
         self._succeeded()
 
     def status(self) -> BreakerStatus:
@@ -127,7 +175,9 @@ class Breaker:
                 msg += f"again in {seconds:.0f} s"
                 raise BreakerOpen(msg, name=self.name, retry_seconds=seconds)
             self._trial_ns = now
-            return now
+            self._note("half_open")
+        self._tell()
+        return now
 
     def _waiting_ns(self, now: int) -> int:
         """Return how long calls are still refused; a clock that was set back lets one try."""
@@ -142,15 +192,46 @@ class Breaker:
             self._last_error = why[:_SHOWN]
             if self._failures >= self._limit:
                 self._opened_ns = self._clock()
+                self._note("opened")
             self._trial_ns = None
+        self._tell()
 
     def _succeeded(self) -> None:
         with self._lock:
+            self._note("closed")
             self._failures = 0
             self._opened_ns = None
             self._trial_ns = None
+        self._tell()
 
     def _abandoned(self, trial: int | None) -> None:
         with self._lock:
             if self._trial_ns == trial:
                 self._trial_ns = None
+
+    def _note(self, kind: str) -> None:
+        """Keep a change to be told of; the lock is held."""
+        if kind == self._known:
+            return
+        self._known = kind
+        if self._listener is None:
+            return
+        change = BreakerChange(
+            name=self.name, kind=kind, at_ns=self._clock(), failures=self._failures, last_error=self._last_error
+        )
+        self._untold.append(change)
+
+    def _tell(self) -> None:
+        """Tell of the changes, unless another thread, or this one further up, is at it and will go on."""
+        if not self._untold:
+            return
+        while True:
+            with self._lock:
+                if self._telling or not self._untold or self._listener is None:
+                    return
+                change, listener = self._untold.popleft(), self._listener
+                self._telling = True
+            try:
+                listener(change)
+            finally:
+                self._telling = False

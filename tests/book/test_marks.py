@@ -212,3 +212,29 @@ def test_what_waits_for_a_stuck_writer_is_bounded(
         kept = book.sql("SELECT price FROM mark_samples ORDER BY minute")
         assert 5 <= len(kept) <= 6
         assert kept[-1]["price"] == "119"
+
+
+def test_highs_and_lows_go_on_after_a_clean_close(tmp_path: Path) -> None:
+    path = tmp_path / "book.db"
+    with onebook.open(path) as book:
+        book.record(Fill(instrument="BTC/USD", side="buy", quantity="2", price="100", client_fill_id="1"))
+        for price in ("100", "120", "90", "105"):
+            book.mark("BTC/USD", price)
+    with onebook.open(path) as book:
+        held = book.position("BTC/USD")
+        assert held is not None
+        assert (held.highest, held.lowest) == (120, 90)
+        book.mark("BTC/USD", "95")
+        book.record(Fill(instrument="BTC/USD", side="sell", quantity="1", price="95", client_fill_id="2"))
+        book.mark("BTC/USD", "130")
+    with onebook.open(path) as book:
+        book.record(Fill(instrument="BTC/USD", side="sell", quantity="1", price="95", client_fill_id="3"))
+        trip = book.round_trips()[0]
+        assert (trip.highest, trip.lowest) == (130, 90)
+        assert book.verify().ok
+    with onebook.open(path) as book:
+        book.mark("BTC/USD", "99")
+        book.record(Fill(instrument="BTC/USD", side="buy", quantity="1", price="99", client_fill_id="4"))
+        held = book.position("BTC/USD")
+        assert held is not None
+        assert (held.highest, held.lowest) == (None, None)

@@ -109,6 +109,8 @@ def test_every_key_can_come_from_the_environment() -> None:
     given = {"book.synchronous": "normal", "notify.minimum": "info", "notify.targets": "json://a/, json://b/"}
     given |= {"notify.healthcheck_url": "https://h/x", "alerts.disk_free_ratio": "0.5"}
     given["trade_manager.migration_complete"] = "true"
+    given |= {"market.source": "files", "market.feed": "sip", "market.stream_url": "ws://h"}
+    given |= {"market.base_url": "http://h"}
     for name, key in KEYS.items():
         variable = "ONEBOOK_" + name.upper().replace(".", "__")
         if isinstance(key.default, dict):

@@ -1,4 +1,4 @@
-"""Every Python and SQL block of documents A and B, and the configuration of document E, run as it stands.
+"""Every Python and SQL block of documents A to D, and the configuration of document E, run as it stands.
 
 A block's id is the document's letter, its language and its place. A prelude defines only the names that the block
 leaves open.
@@ -10,26 +10,37 @@ from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from textwrap import dedent
 from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import apsw
+import pandas as pd
 import pytest
 from tests.compat.waiting import eventually
+from tests.market.sources import Told
 
 import onebook
 from onebook import compat
 from onebook.compat import current, database
 from onebook.compat.event_bus import get_event_bus
+from onebook.compat.managers import get_trade_manager
 from onebook.compat.state_store import get_state_store
 from onebook.compat.trades import create_trade
 from onebook.testing import FakeClock
 
 SEEDS = Path(__file__).resolve().parents[3] / "shared" / "seeds"
-DOCUMENTS = {"A": "A-single-source-of-truth.md", "B": "B-database-first.md", "E": "E-seamless-events.md"}
-FENCE = re.compile(r"^```(python|sql|yaml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-COUNTED = {"A-python": 9, "B-python": 1, "B-sql": 1, "E-yaml": 1}
+DOCUMENTS = {
+    "A": "A-single-source-of-truth.md",
+    "B": "B-database-first.md",
+    "C": "C-unified-data.md",
+    "D": "D-trade-manager-migration.md",
+    "E": "E-seamless-events.md",
+}
+FENCE = re.compile(r"^ *```(python|sql|yaml)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+COUNTED = {"A-python": 9, "B-python": 1, "B-sql": 1, "C-python": 13, "D-python": 5, "D-yaml": 2, "E-yaml": 1}
+HEALTH = {"api_initialized", "streaming", "last_update", "cache_stats", "database_stats", "circuit_breakers"}
 
 pytestmark = pytest.mark.skipif(
     not SEEDS.is_dir(), reason="THE DESIGN DOCUMENTS ARE NOT HERE: none of their code blocks is tested"
@@ -45,7 +56,7 @@ def blocks() -> dict[str, str]:
         counts: dict[str, int] = {}
         for language, code in FENCE.findall((SEEDS / name).read_text("utf-8")):
             counts[language] = counts.get(language, 0) + 1
-            found[f"{letter}-{language}-{counts[language]}"] = code
+            found[f"{letter}-{language}-{counts[language]}"] = dedent(code)
     return found
 
 
@@ -80,6 +91,57 @@ def nothing() -> dict[str, Any]:
     return {}
 
 
+def ctx() -> dict[str, Any]:
+    from onebook.compat.context import BotContext
+
+    get_trade_manager().record_trade(create_trade("BTC/USDT", "buy", 0.5, 60000.0))
+    return {"ctx": BotContext(), "trade_manager": get_trade_manager(), "symbol": "BTC/USDT"}
+
+
+def frame(*_given: Any) -> Any:
+    """Three real bars, whatever the document asks for."""
+    index = pd.date_range("2026-01-05T08:00:00Z", periods=3, freq="1min")
+    prices = {name: [1.5, 2.5, 3.5] for name in ("open", "high", "low", "close")}
+    return pd.DataFrame({**prices, "volume": [1, 2, 3]}, index=index)
+
+
+def an_indicator() -> dict[str, Any]:
+    return {"config": {"sma": 2}}
+
+
+def some_bars() -> dict[str, Any]:
+    dates = {"start_date": datetime(2026, 1, 5), "end_date": datetime(2026, 1, 6)}  # noqa: DTZ001  as older programs
+    return {"pd": SimpleNamespace(DataFrame=frame)} | dates
+
+
+def a_database() -> dict[str, Any]:
+    from onebook.compat.bars import get_database
+
+    return {"db": get_database()}
+
+
+def caches() -> dict[str, Any]:
+    from onebook.compat.caching import cache_manager
+
+    return {"cache_manager": cache_manager}
+
+
+def breakers() -> dict[str, Any]:
+    from onebook.compat.breakers import CircuitBreakerError, circuit_manager
+
+    def fails(*_given: Any) -> None:
+        raise CircuitBreakerError("open")
+
+    given = {"some_api_function": fails, "arg1": 1, "arg2": 2}
+    return {"circuit_manager": circuit_manager, "CircuitBreakerError": CircuitBreakerError, **given}
+
+
+def data() -> dict[str, Any]:
+    from onebook.compat.data_manager import get_data_manager
+
+    return {"data_manager": get_data_manager()}
+
+
 PRELUDES: dict[str, Callable[[], dict[str, Any]]] = {
     "A-python-2": ui,
     "A-python-3": portfolio,
@@ -87,6 +149,20 @@ PRELUDES: dict[str, Callable[[], dict[str, Any]]] = {
     "A-python-6": manager,
     "A-python-7": manager,
     "A-python-9": manager,
+    "C-python-1": an_indicator,
+    "C-python-2": some_bars,
+    "C-python-4": breakers,
+    "C-python-5": caches,
+    "C-python-6": breakers,
+    "C-python-8": data,
+    "C-python-9": caches,
+    "C-python-10": a_database,
+    "C-python-11": breakers,
+    "D-python-1": ctx,
+    "D-python-2": ctx,
+    "D-python-3": ctx,
+    "D-python-4": ctx,
+    "D-python-5": ctx,
 }
 
 
@@ -153,6 +229,52 @@ def test_the_troubleshooting_of_a_prints_counts(book: onebook.Book, capsys: pyte
     given["trade_manager"].add_frontend_subscriber(print)
     run("A-python-7", given)
     assert capsys.readouterr().out.splitlines() == ["Frontend subscribers: 1", "Event queue size: 0"]
+
+
+@pytest.mark.parametrize("block", [name for name in BLOCKS if name.startswith("C-")])
+def test_block_of_c_runs(block: str, asked: Told) -> None:
+    names = run(block, PRELUDES.get(block, nothing)())
+    if block == "C-python-1":
+        assert names["price"] == 101
+        assert asked.streamed == {"AAPL", "TSLA", "MSFT"}
+        assert list(names["indicators"].columns) == ["sma_2"]
+        assert names["health"]["streaming"] is True
+    if block in {"C-python-1", "C-python-8"}:
+        assert set(names["health"]) == HEALTH
+        json.dumps(names["health"])
+    if block == "C-python-2":
+        assert list(names["data"]["close"]) == [1.5, 2.5, 3.5]
+        assert names["stats"]["bars"] == 3
+    if block == "C-python-3":
+        assert names["value"] == "value"
+        assert names["stats"]["hits"] == 1
+
+
+def test_the_blocks_of_c_run_one_after_the_other(asked: Told) -> None:
+    given: dict[str, Any] = {}
+    for block in [name for name in BLOCKS if name.startswith("C-")]:
+        given |= run(block, PRELUDES.get(block, nothing)() | given)
+    assert given["status"]["api_calls"]["state"] == "closed"
+
+
+@pytest.mark.parametrize("block", [name for name in BLOCKS if name.startswith("D-python-")])
+def test_block_of_d_runs(block: str, book: onebook.Book) -> None:
+    names = run(block, PRELUDES[block]())
+    assert names["ctx"].use_trade_manager_as_source is True
+    if block == "D-python-4":
+        assert names["is_consistent"] is True
+    if block in {"D-python-3", "D-python-5"}:
+        assert names["position"].total_amount == Decimal("0.5")
+    if block == "D-python-5":
+        assert names["position_count"] == 1
+
+
+@pytest.mark.parametrize("block", ["D-yaml-1", "D-yaml-2"])
+def test_the_configuration_of_d_is_taken(block: str, place: Path) -> None:
+    (place / "config").mkdir()
+    (place / "config/config.yaml").write_text(BLOCKS[block])
+    compat.install()
+    assert current.current_book().settings is not None
 
 
 def test_the_configuration_of_e_counts(place: Path) -> None:

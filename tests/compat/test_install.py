@@ -18,15 +18,29 @@ PROMISED = {
         " reset_single_source_trade_manager"
     ),
     "crypto_bot.utils.trade_manager": (
-        "Position Trade TradeManager create_trade get_trade_manager is_test_position reset_trade_manager"
+        "Position PositionSyncManager Trade TradeManager create_trade get_trade_manager is_test_position"
+        " reset_trade_manager"
     ),
     "crypto_bot.utils.trade_logger": "get_trade_summary log_trade",
+    "crypto_bot.paper_wallet": "PaperWallet",
+    "crypto_bot.phase_runner": "BotContext",
+    "crypto_bot.position_monitor": "PositionMonitor",
     "engine.event_bus": "EventBus get_event_bus",
+    "engine.live_runner": "LiveStrategyRunner",
+    "engine.position_monitor": "PositionMonitor",
     "engine.state_persistence": "StatePersistence get_state_persistence",
     "engine.state_store": "StateStore get_state_store",
     "engine.trade_logger": "TradeLogger",
     "libs.notifications": "TelegramNotifier",
+    "realtime_manager": "UnifiedDataManager cleanup_data_manager get_data_manager",
+    "realtime_manager_flask": "UnifiedDataManager cleanup_data_manager get_data_manager",
+    "services.circuit_breaker": "CircuitBreaker CircuitBreakerError circuit_manager",
+    "services.database_abstraction": "close_database get_database",
+    "services.memory_cache": "MemoryCache cache_manager",
+    "services.unified_data_manager": "UnifiedDataManager cleanup_data_manager get_data_manager",
 }
+
+TOP = {name.partition(".")[0] for name in PROMISED}
 
 
 @pytest.fixture
@@ -35,7 +49,7 @@ def own(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.syspath_prepend(str(place))
     yield place
     compat.uninstall()
-    for name in [name for name in sys.modules if name.split(".")[0] == "crypto_bot"]:
+    for name in [name for name in sys.modules if name.split(".")[0] in TOP]:
         del sys.modules[name]
 
 
@@ -56,14 +70,15 @@ def test_each_module_has_exactly_its_names(name: str, book: onebook.Book) -> Non
 
 
 def test_nothing_is_there_before_install_and_after_uninstall() -> None:
-    for name in ("crypto_bot.utils.trade_logger", "engine.event_bus", "libs.notifications"):
+    supplied = ("crypto_bot.utils.trade_logger", "engine.event_bus", "libs.notifications", "services.memory_cache")
+    for name in (*supplied, "realtime_manager"):
         with pytest.raises(ModuleNotFoundError):
             importlib.import_module(name)
         compat.install()
         compat.install()
         importlib.import_module(name)
         compat.uninstall()
-    assert not [name for name in sys.modules if name.partition(".")[0] in {"crypto_bot", "engine", "libs"}]
+    assert not [name for name in sys.modules if name.partition(".")[0] in TOP]
 
 
 def test_a_users_module_is_left_alone_and_only_missing_ones_are_supplied(own: Path) -> None:
@@ -123,3 +138,25 @@ def test_a_module_of_the_users_engine_is_left_alone(own: Path) -> None:
     finally:
         for name in ("engine", "engine.event_bus"):
             del sys.modules[name]
+
+
+def test_a_users_top_level_module_is_left_alone_and_the_services_are_filled_in(own: Path) -> None:
+    write(own, "realtime_manager.py", "MINE = 1\n")
+    write(own, "services/__init__.py", "MINE = 2\n")
+    write(own, "services/memory_cache.py", "MINE = 3\n")
+    compat.install()
+    assert importlib.import_module("realtime_manager").MINE == 1
+    assert importlib.import_module("services").MINE == 2
+    assert importlib.import_module("services.memory_cache").MINE == 3
+    assert importlib.import_module("services.circuit_breaker").circuit_manager
+    assert importlib.import_module("realtime_manager_flask").get_data_manager
+
+
+def test_the_older_and_the_newer_name_give_the_same_data_manager(book: onebook.Book) -> None:
+    names = ("realtime_manager", "realtime_manager_flask", "services.unified_data_manager")
+    found = [importlib.import_module(name).get_data_manager() for name in names]
+    assert found[0] is found[1] is found[2]
+    monitors = [
+        importlib.import_module(f"{name}.position_monitor").PositionMonitor for name in ("engine", "crypto_bot")
+    ]
+    assert monitors[0] is monitors[1]

@@ -28,7 +28,6 @@ def test_every_session_and_bar_is_there(sessions: tuple[Session, ...]) -> None:
     assert (sessions[0].day, sessions[-1].day) == (date(2000, 3, 1), date(2013, 3, 1))
     assert sum(len(session.bars) for session in sessions) == 12_154
     assert [session.number for session in sessions] == list(range(1, 3271))
-    assert sum(session.first_of_month for session in sessions) == 156
 
 
 def test_exactly_the_three_splits(sessions: tuple[Session, ...]) -> None:

@@ -28,9 +28,15 @@ from onebook.feed.aio import AsyncBook
 from onebook.feed.routes import COMMON
 from onebook.feed.sinks import SINKS, options_of
 from onebook.feed.watching import WatchedState
+from onebook.trading.answers import Approved, Refused
+from onebook.trading.desk import TradingDesk
+from onebook.trading.protections import Protection
+from onebook.trading.recovering import Recovered
+from onebook.trading.results import Standing
 
 SOURCE = ROOT / "src" / "onebook"
 PYTHON = REFERENCE / "python.md"
+RUNNER = ("runner_started", "runner_stopped")
 FACTS = REFERENCE / "facts.md"
 
 
@@ -98,6 +104,11 @@ def test_parameters_are_described(name: str) -> None:
         shown = re.findall(r"(?:^|, )\**(\w+)", described_calls()[name])
         assert shown == [item for item in inspect.signature(call).parameters if item != "self"]
         return
+    if member.startswith("trading."):
+        call = getattr(TradingDesk, member.partition(".")[2])
+        shown = re.findall(r"(?:^|, )\**(\w+)", described_calls()[name])
+        assert shown == [item for item in inspect.signature(call).parameters if item not in {"self", "along"}]
+        return
     parameters = list(inspect.signature(getattr(onebook if owner == "onebook" else onebook.Book, member)).parameters)
     shown = re.findall(r"(?:^|, )\**(\w+)", described_calls()[name])
     assert shown == [item for item in parameters if item != "self"]
@@ -106,7 +117,7 @@ def test_parameters_are_described(name: str) -> None:
 @pytest.mark.parametrize(
     "record", [reports.Position, reports.RoundTrip, reports.Lots, reports.Equity, reports.BatchReport, reports.Event,
                reports.Status, reports.Verification, reports.Backup, reports.Snapshot, reports.DailyPnl,
-               Lot, ClosedLot],
+               Lot, ClosedLot, Approved, Refused, Protection, Recovered, Standing],
 )  # fmt: skip
 def test_answers_are_described(record: Any) -> None:
     words = code_words(section(PYTHON, "Answers"))
@@ -220,8 +231,11 @@ def every_event(tmp_path: Path) -> set[str]:
             book.record(fact)
         first = book.fills()[0].sequence
         book.annotate(first, notes="early")
-        for kind in ("bot_silent", "alert_raised", "alert_cleared", "day_ended"):
+        trade(book)
+        for kind in ("bot_silent", "alert_raised", "alert_cleared", "day_ended", "end_of_day_done", *RUNNER):
             book.note(kind, {"key": "1"})
+        book.note("break_found", {"kind": "unbooked_fact", "key": "b"}, instrument="X")
+        book.resolve_break(book.breaks(state="open")[-1].id, reason="booked by hand")
         book.state.set("a.b", 1)
         book._door.publish(publish_command("Any Name", {}, as_published=True))
         book.correct(first, reason="typed wrongly", price="9")
@@ -231,6 +245,26 @@ def every_event(tmp_path: Path) -> set[str]:
     onebook.restore(str(tmp_path / "backup.db"), str(tmp_path / "restored.db"))
     with onebook.open(str(tmp_path / "restored.db"), read_only=True) as book:
         return {event.type for event in book.events()}
+
+
+def trade(book: onebook.Book) -> None:
+    """Limits that are reached, and a trail that moves and is reached."""
+    book.trading.limits.set(strategy="g", max_daily_loss="5", max_drawdown="5")
+    book.record(onebook.Fill(instrument="ETH/USD", side="buy", quantity="1", price="100", strategy="g"))
+    book.trading.protect("ETH/USD", strategy="g", trail_ratio="0.1")
+    book.mark("ETH/USD", "110")
+    book.trading.check()
+    book.mark("ETH/USD", "120")
+    book.mark("ETH/USD", "90")
+    book.trading.check()
+    book.trading.protect("ETH/USD", strategy="g", stop_loss="1")
+    book.trading.unprotect("ETH/USD", strategy="g")
+
+
+def test_every_call_of_trading_is_described() -> None:
+    described = {name.removeprefix("book.trading.") for name in described_calls() if name.startswith("book.trading.")}
+    calls = {name for name in public(TradingDesk) if callable(getattr(TradingDesk, name))}
+    assert calls - {"close", "replacing"} == described
 
 
 def test_own_types_are_listed_in_one_place() -> None:
@@ -345,13 +379,18 @@ def options(command: Any) -> Iterator[str]:
 
 
 def test_every_command_and_option_is_described() -> None:
-    table = {row[0].strip("`").split()[0]: row[1] for row in rows(section(REFERENCE / "cli.md", "Every option"))}
-    assert list(table) == list(COMMANDS)
+    described = {row[0].strip("`"): row[1] for row in rows(section(REFERENCE / "cli.md", "Every option"))}
     program = root()
+    assert [name.split()[0] for name in described if " " not in name or name.split()[1].isupper()] == list(COMMANDS)
     for name in COMMANDS:
-        if name != "record":
-            shown = re.findall(r"`(-[\w-]+)`", table[name])
-            assert sorted(shown) == sorted(options(program.get_command(None, name))), name
+        command = program.get_command(None, name)
+        if name == "record":
+            continue
+        below = {f"{name} {word}": item for word, item in getattr(command, "commands", {}).items()}
+        for words, item in ({name: command} | below).items():
+            shown = re.findall(r"`(-[\w-]+)`", described.pop(words, ""))
+            assert sorted(shown) == sorted(options(item)), words
+    assert list(described) == ["record KIND"]
     for option in options(program):
         assert option in page("cli"), option
 

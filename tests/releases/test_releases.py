@@ -5,12 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.releases.scenario import DAY, FACTS, HERE, answers, log, play
+from tests.releases.scenario import DAY, FACTS, HERE, answers, from_log, log, play
 
 import onebook
 from onebook.domain.facts import FACTS as KINDS
-from onebook.store.port import Batch
-from onebook.store.sqlite.store import SqliteStore
 from onebook.testing.clock import FakeClock
 
 LOGS = sorted(HERE.glob("*.log"))
@@ -38,13 +36,7 @@ def within(then: Any, now: Any) -> bool:
 def test_a_log_of_every_release_is_read(path: Path, tmp_path: Path) -> None:
     """Only the log is taken over, byte for byte; all the rest is made anew from it."""
     lines = [line.split(" ", 2) for line in path.read_text().splitlines()]
-    target = str(tmp_path / "old.db")
-    store = SqliteStore(target)
-    store.begin()
-    store.write(Batch(entries=[(int(sequence), body, bytes.fromhex(digest)) for sequence, digest, body in lines]))
-    store.commit()
-    store.close()
-    with onebook.open(target, clock=FakeClock("2024-06-30T00:00:00Z")) as book:
+    with from_log(path, str(tmp_path / "old.db")) as book:
         rebuilt = book.rebuild()
         assert rebuilt.ok, rebuilt.problems
         verified = book.verify()

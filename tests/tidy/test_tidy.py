@@ -31,6 +31,8 @@ BLANKET_EXCEPT: dict[str, str] = {
     "src/onebook/book/commit.py": "whatever ends a transaction goes to every caller in it",
     "src/onebook/book/aio.py": "whatever a caller's command raised is set on the caller's future",
     "src/onebook/feed/calling.py": "nothing that a handler or a sink raises may end who calls it",
+    "src/onebook/market/streams/outbox.py": "nothing that a consumer raises may end a stream of prices",
+    "src/onebook/trading/runner/calling.py": "nothing that a strategy raises may end the others",
 }
 
 Complaint = tuple[int, str]

@@ -283,6 +283,26 @@ class Committer:
             self._after(self.state.head[0])
         return request.outcomes
 
+    def ask(self, command: Command, actor: str) -> Decision:
+        """Return what a command would do now; nothing is written.
+
+        Raises:
+            BookError: it would be refused, or the store failed.
+        """
+        with self.exclusively():
+            self._store.begin()
+            try:
+                self.state.refresh()
+                stamp = Stamp(self.state.head[0] + 1, self._clock(), actor)
+                decision = decide(self.state, command, stamp)
+                self.state.drop_unsaved()
+            except BaseException:
+                self.state.forget()
+                raise
+            finally:
+                self._store.rollback()
+        return decision
+
     def about(self, name: str, value: str) -> None:
         """Keep something about the book's place, outside the log."""
         with self.exclusively():

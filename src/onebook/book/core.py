@@ -3,26 +3,25 @@
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from onebook.book.asof import AsOf
-from onebook.book.lens import Lens
-from onebook.book.marks import Exposure, LiveMark, Marks, exposure_of
-from onebook.book.positions import based
+from onebook.book.marking import CLOSED, MarkHook, Marking
+from onebook.book.marks import LiveMark, Marks
 from onebook.book.reading import Moment, Reading, moment_ns
 from onebook.book.subscribers import subscriber_states
 from onebook.book.upkeep import Upkeep
 from onebook.book.wakeups import Wakeups
 from onebook.clock import Clock
 from onebook.domain import times
+from onebook.domain.decide.trading import STATES, TRADING
 from onebook.domain.facts import AnyFact
 from onebook.domain.fields import required, text
-from onebook.domain.numbers import number
-from onebook.domain.reports import Backup, BatchReport, Mark, Status
-from onebook.errors import InputError, StoreClosed, StoreError
+from onebook.domain.identity import identity_text
+from onebook.domain.reports import Backup, BatchReport, Status
+from onebook.errors import InputError, StoreClosed
 from onebook.store.codec import decode_entry
 from onebook.store.port import Store
 from onebook.store.sqlite.store import SqliteStore
@@ -34,14 +33,13 @@ if TYPE_CHECKING:
     from onebook.book.door import Door
     from onebook.book.receipts import Receipt
     from onebook.book.state_store import Write
-    from onebook.domain.commands import ChangeState
-    from onebook.domain.state import Decision
+    from onebook.domain.commands import ChangeState, Command
+    from onebook.domain.state import Decision, Stamp
 
 MAX_HEARTBEAT_SECONDS = 604_800
-CLOSED = "the book is closed; open it again"
 
 
-class Core(Reading, Upkeep):
+class Core(Marking, Reading, Upkeep):
     """A book over a store.
 
     Args:
@@ -58,7 +56,7 @@ class Core(Reading, Upkeep):
         self._marks = Marks(store, clock, self._exposures)
         self._opened: Door | None = None
         self.snapshot_folder = None if store.url == ":memory:" else Path(f"{store.url}.snapshots").absolute()
-        self.on_mark: Callable[[str, Any, int, str], None] | None = None
+        self._mark_hooks: tuple[MarkHook, ...] = ()
         self._opening = threading.Lock()
         self._closed = False
         with store.reading() as reader:
@@ -191,6 +189,31 @@ class Core(Reading, Upkeep):
 
         return self._door.note(Note(name, data, "", instrument, strategy))
 
+    def submit(
+        self, *wanted: "Command", along: "Callable[[Store], None] | None" = None
+    ) -> "list[tuple[Decision, Stamp]]":
+        """Commit commands, for the floors above: one like any other, several in one transaction, all or nothing.
+
+        Args:
+            wanted: one entry each, unless the book has it already.
+            along: writes something beside the log inside the transaction.
+
+        Returns:
+            The decision on each and its place in the log.
+
+        Raises:
+            BookError: one of them is refused, or the store failed; nothing is there.
+        """
+        return self._door.submit(wanted, along)
+
+    def ask(self, command: "Command") -> "Decision":
+        """Return what a command would do now, for the floors above; nothing is written.
+
+        Raises:
+            BookError: it would be refused, or the store failed.
+        """
+        return self._door.ask(command)
+
     def heartbeat(self, strategy: str, every_seconds: float) -> None:
         """Say that a bot is alive and when its next sign of life is due; it is kept beside the log, not in it.
 
@@ -231,68 +254,6 @@ class Core(Reading, Upkeep):
         """
         return self._door.aio
 
-    # ---- marks ----
-
-    def mark(self, instrument: str, price: Any, *, at: Moment = None, source: str = "") -> None:
-        """Say what an instrument costs now. Marks value positions and are never stored as truth.
-
-        Args:
-            instrument: a symbol, or a pair such as ``EUR/USD`` for converting live figures.
-            price: 0 or more, in the quote currency.
-            at: when it was so; None for now.
-            source: who says so.
-
-        Raises:
-            InputError: it is malformed.
-            StoreClosed: the book is closed.
-        """
-        if self._closed:
-            raise StoreClosed(CLOSED)
-        value = number("price", price)
-        if value.is_signed():
-            msg = f"price: {value} is below 0"
-            raise InputError(msg, field="price", value=price)
-        moment = None if at is None else moment_ns("at", at)
-        if moment is not None and moment > self._clock() + times.FAR_AHEAD:
-            msg = f"at: {times.to_text(moment)} is in the future; a mark says what was seen"
-            raise InputError(msg, field="at", value=at)
-        name = instrument if type(instrument) is str and instrument else required("instrument", instrument)
-        seen = self._clock() if moment is None else moment
-        self._marks.put(name, value, seen, source)
-        if self.on_mark is not None:
-            self.on_mark(name, value, seen, source)
-
-    def share_marks(self) -> None:
-        """Let other processes see the newest marks now, not within a second; for programs that end right after.
-
-        Raises:
-            StoreBusy: another process wrote for longer than a second; the marks are shared later, or at close.
-        """
-        self._marks.share(wait=True)
-
-    def _share_marks(self) -> None:
-        """Bring the newest marks into the table, for answers that read it; who writes just now goes first."""
-        with suppress(StoreError):
-            self._marks.share()
-
-    def marks(self) -> list[Mark]:
-        """Return the newest prices."""
-        now = self._clock()
-        return [
-            Mark(
-                instrument=name,
-                price=mark.price,
-                at=times.to_datetime(mark.at),
-                source=mark.source,
-                stale=now - mark.at > 60 * times.SECOND,
-            )
-            for name, mark in sorted(self._marks.all().items())
-        ]
-
-    def unrealized(self) -> dict[str, Any]:
-        """Return the unrealized P&L of the live accounts' open positions with a mark, by settlement currency."""
-        return self._marks.totals()
-
     @property
     def store(self) -> Store:
         """Where the book is kept, for the floors above; only the door writes records to it."""
@@ -307,22 +268,12 @@ class Core(Reading, Upkeep):
         """
         return self._door.committer
 
-    def _exposures(self) -> tuple[int, dict[str, list[Exposure]]]:
-        head = self._marks.head
-        found: dict[str, list[Exposure]] = {}
+    def trading_state(self, account: str = "", strategy: str = "") -> str:
+        """Return the strictest state that covers an account's strategy; empty texts ask for the whole book's."""
+        places = {("", ""), (account, ""), ("", strategy), (account, strategy)}
         with self._store.reading() as reader:
-            lens = Lens(reader)
-            for info, holdings in lens.all_holdings(is_open=True):
-                if lens.account(info.account).kind == "paper":
-                    continue
-                terms = lens.terms(info)
-                for holding in holdings.values():
-                    quantity = based(holding)
-                    if quantity:
-                        found.setdefault(info.name, []).append(
-                            exposure_of(terms, quantity, holding.cost, holding.splits)
-                        )
-        return head, found
+            found = [reader.record(TRADING, "", identity_text(*place), None) for place in places]
+        return max((str(row[4]) for row in found if row is not None), key=STATES.index, default="ACTIVE")
 
     def _committed(self, head: int) -> None:
         self._marks.head = head
@@ -395,7 +346,7 @@ class Core(Reading, Upkeep):
             marks=marks,
             last_backup_at=None if backup is None else times.to_datetime(int(backup)),
             subscribers=tuple(listed),
-            trading_state="ACTIVE",
+            trading_state=self.trading_state(),
             head_hash=digest.hex(),
         )
 

@@ -1,12 +1,12 @@
 """The one door in: commands from callers to the committer, and what became of them back."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from onebook.book.batches import BatchRequest, receipt_of, report_of
-from onebook.book.commit import Committer, Request
+from onebook.book.commit import Committer, Outcome, Request
 from onebook.book.installing import BookState
 from onebook.book.marks import Marks
 from onebook.book.receipts import Receipt
@@ -112,11 +112,20 @@ class Door:
         return self._decided(command)[0].status == "recorded"
 
     def _decided(self, command: commands.Command) -> tuple[Decision, Stamp]:
-        outcome = self.committer.submit(Request([command], self._actor))[0]
-        if outcome.error is not None:
-            raise outcome.error
-        assert outcome.decision is not None and outcome.stamp is not None  # noqa: S101,PT018  without an error both are
-        return outcome.decision, outcome.stamp
+        return _settled(self.committer.submit(Request([command], self._actor))[0])
+
+    def submit(
+        self, wanted: Sequence[commands.Command], along: Callable[[Store], None] | None
+    ) -> list[tuple[Decision, Stamp]]:
+        """Commit commands: one like any other, several in one transaction of their own."""
+        if len(wanted) == 1 and along is None:
+            return [self._decided(wanted[0])]
+        outcomes = self.committer.together(wanted, self._actor, along or (lambda _store: None))
+        return [_settled(outcome) for outcome in outcomes]
+
+    def ask(self, command: commands.Command) -> Decision:
+        """Return what a command would do; nothing is written."""
+        return self.committer.ask(command, self._actor)
 
     def _find(self, which: int | str) -> tuple[int, int]:
         """Return (sequence, ordinal) of the fill that a sequence, event id or identity names."""
@@ -195,6 +204,13 @@ class Door:
             self._async.close()
         with self.committer.exclusively():
             self.committer.closed = True
+
+
+def _settled(outcome: Outcome) -> tuple[Decision, Stamp]:
+    if outcome.error is not None:
+        raise outcome.error
+    assert outcome.decision is not None and outcome.stamp is not None  # noqa: S101,PT018  without an error both are
+    return outcome.decision, outcome.stamp
 
 
 def _versions(reader: Reader, sequence: int, ordinal: int) -> list[Any]:

@@ -72,6 +72,8 @@ class BookState(StateReads):
             self._add_days(decision.days)
         for record in decision.records:
             self._put_record(record, sequence)
+            if record.kind == "protection":
+                self._protected = None
         if decision.tally:
             self._count(decision)
         if decision.cash_ledgers:

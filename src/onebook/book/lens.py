@@ -115,6 +115,11 @@ class Lens:
                 break
         return terms_of(definition, info.instrument, self.account(info.account))
 
+    def terms_of(self, account: str, symbol: str) -> Terms:
+        """Return the terms of a symbol in an account, whether anything was booked there or not."""
+        names = self.names(account, symbol)
+        return self.terms(LedgerInfo(0, account, names[0], "position", names))
+
     # ---- ledgers ----
 
     def ledgers(

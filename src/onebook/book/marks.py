@@ -7,18 +7,24 @@ by the difference the tick makes, whatever the number of positions.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import islice
+from time import monotonic
 
 from onebook.domain import times
 from onebook.domain.holdings import Splits
 from onebook.domain.instruments import Terms
 from onebook.domain.numbers import ONE, ZERO, add, canonical, multiply, plain, quotient, share, subtract
 from onebook.errors import StoreError
+from onebook.store.codec import decode, encode_text
 from onebook.store.port import Row, Store
+from onebook.store.subscribers import Observation, SubscriberRows
+
+EXTREMES = "extremes"
+"""The kind of observation that keeps highs and lows over a restart, after a kill to the second."""
 
 FETCH_EVERY = times.SECOND
 SHARE_EVERY_SECONDS = 1.0
@@ -59,6 +65,12 @@ class LiveMark:
             self.high = price
         elif price < self.low:
             self.low = price
+
+    def join(self) -> None:
+        """Join the oldest stretches where there are too many."""
+        while len(self.past) > MAX_STRETCHES:
+            (since, high, low), (_, other_high, other_low) = self.past[:2]
+            self.past[:2] = [(since, max(high, other_high), min(low, other_low))]
 
     def extremes(self, since: int) -> tuple[Decimal, Decimal] | None:
         """Return the highest and lowest mark of the stretches that began at or after a moment."""
@@ -104,14 +116,15 @@ class Marks:
     Args:
         store: where they are shared with other processes.
         clock: the moment, for ages.
-        load: reads the open positions' exposures per instrument when the head has moved.
+        load: reads the open positions' exposures per instrument when the head has moved, and the names of which
+            marks are kept minute by minute: what is held, and the pairs that value it in the book's base currency.
     """
 
     def __init__(
         self,
         store: Store,
         clock: Callable[[], int],
-        load: Callable[[], tuple[int, dict[str, list[Exposure]]]],
+        load: Callable[[], tuple[int, dict[str, list[Exposure]], frozenset[str]]],
     ) -> None:
         self._store = store
         self._clock = clock
@@ -125,9 +138,12 @@ class Marks:
         self._pending: set[str] = set()
         self._samples: dict[tuple[str, int], Row] = {}
         self._exposures: dict[str, list[Exposure]] = {}
+        self._sampled: frozenset[str] = frozenset()
         self._totals: dict[str, Decimal] = {}
         self._loaded_at = -1
         self._fetched = 0
+        self._kept: dict[str, str] | None = None
+        self._told: dict[str, str] = {}
         self.head = 0
 
     def put(self, instrument: str, price: Decimal, at: int, source: str) -> Decimal | None:
@@ -137,7 +153,7 @@ class Marks:
             old_at = at
             if mark is None:
                 old = None
-                mark = self._marks[instrument] = LiveMark(price, at, source, at, price, price)
+                mark = self._marks[instrument] = self._first(instrument, price, at, source)
             else:
                 if at < mark.at:
                     return mark.price
@@ -169,7 +185,7 @@ class Marks:
         """Read the open positions again and add up what they are worth, when the log has grown since."""
         if self._loaded_at == self.head:
             return
-        self._loaded_at, self._exposures = self._load()
+        self._loaded_at, self._exposures, self._sampled = self._load()
         totals: dict[str, Decimal] = {}
         for instrument, exposures in self._exposures.items():
             mark = self._marks.get(instrument)
@@ -182,7 +198,8 @@ class Marks:
     def totals(self) -> dict[str, Decimal]:
         """Return the unrealized P&L of all open positions that have a mark, by settlement currency."""
         with self._lock:
-            self._look()
+            if not -FETCH_EVERY < self._clock() - self._fetched < FETCH_EVERY:
+                self._look()
             if self._loaded_at != self.head:
                 self._load_positions()
             return self._totals.copy()
@@ -190,9 +207,9 @@ class Marks:
     # ---- sharing ----
 
     def _keep_minute(self, instrument: str, mark: LiveMark) -> None:
-        """Keep the last mark of a minute that is over, of an instrument held."""
+        """Keep the last mark of a minute that is over, of an instrument held or a pair that values one."""
         self._load_positions()
-        if instrument not in self._exposures or self._store.read_only:
+        if self._store.read_only or instrument not in self._sampled:
             return
         minute = mark.at // times.MINUTE
         self._samples[instrument, minute] = (instrument, minute, plain(mark.price), mark.at)
@@ -208,9 +225,13 @@ class Marks:
             self._sharer.start()
 
     def _share_on(self) -> None:
+        told = monotonic() - SHARE_EVERY_SECONDS
         while True:
             with suppress(StoreError):
                 self.share()
+                if monotonic() - told >= SHARE_EVERY_SECONDS:
+                    told = monotonic()
+                    self._tell_extremes()
             self._wake.wait(SHARE_EVERY_SECONDS)
             with self._lock:
                 self._wake.clear()
@@ -261,7 +282,7 @@ class Marks:
                 mark = self._marks[instrument]
                 price = plain(mark.price)
                 rows.append((instrument, price, mark.at, mark.source, now))
-                if instrument in self._exposures:
+                if instrument in self._sampled:
                     minute = mark.at // times.MINUTE
                     samples[instrument, minute] = (instrument, minute, price, mark.at)
         return pending, rows, samples
@@ -276,6 +297,58 @@ class Marks:
             sharer.join()
         with suppress(StoreError):
             self.share(wait=True)
+            self._keep_extremes()
+
+    # ---- over a restart ----
+
+    def _first(self, instrument: str, price: Decimal, at: int, source: str) -> LiveMark:
+        """Return the first mark that this process has of an instrument, with what was seen before a clean close."""
+        mark = LiveMark(price, at, source, at, price, price)
+        kept = self._load_kept().pop(instrument, None)
+        if kept is not None:
+            since, high, low, is_cut, past = decode(kept)
+            if not is_cut and since <= at:  # whether a fill came before the end nobody knows: a new stretch begins
+                past.append((since, high, low))
+            mark.past = [(begun, Decimal(most), Decimal(least)) for begun, most, least in past]
+            mark.join()
+        return mark
+
+    def _load_kept(self) -> dict[str, str]:
+        if self._kept is None:
+            with self._store.reading() as reader:
+                self._kept = {item.name: item.value for item in reader.observations(EXTREMES)}
+        return self._kept
+
+    def _tell_extremes(self) -> None:
+        """Keep the highs and lows of what is held where they have changed, so that a kill takes a second of them."""
+        with self._lock:
+            self._load_positions()
+            found = {
+                name: (_extremes_text(mark), mark.at) for name, mark in self._marks.items() if name in self._sampled
+            }
+        rows = [
+            Observation(EXTREMES, name, text, at) for name, (text, at) in found.items() if self._told.get(name) != text
+        ]
+        if rows:
+            self._store.aside(lambda changes: _put_all(changes, rows))
+            self._told = {name: text for name, (text, _) in found.items()}
+
+    def _keep_extremes(self) -> None:
+        """Keep the highs and lows of what is held: a process that opens the book next goes on with them."""
+        if self._store.read_only:
+            return
+        with self._lock:
+            self._load_positions()
+            rows = [
+                Observation(EXTREMES, name, _extremes_text(mark), mark.at)
+                for name, mark in self._marks.items()
+                if name in self._sampled
+            ]
+            rows += [Observation(EXTREMES, name, value, 0) for name, value in (self._kept or {}).items()]
+        with self._store.reading() as reader:
+            known = {item.name: item.value for item in reader.observations(EXTREMES)}
+        if {row.name: row.value for row in rows} != known:
+            self._store.aside(lambda changes: _replace_extremes(changes, known, rows))
 
     # ---- reading ----
 
@@ -297,6 +370,10 @@ class Marks:
         if -FETCH_EVERY < now - self._fetched < FETCH_EVERY:
             return
         self._fetched = now
+        self._fetch()
+
+    def _fetch(self) -> None:
+        """Take newer marks and positions of other processes."""
         with self._store.reading() as reader:
             found = reader.marks()
             self.head = max(self.head, reader.head()[0])
@@ -305,7 +382,7 @@ class Marks:
             if mine is None or mine.at < at:
                 value = Decimal(price)
                 if mine is None:
-                    self._marks[instrument] = LiveMark(value, at, source, at, value, value)
+                    self._marks[instrument] = self._first(instrument, value, at, source)
                 else:
                     if at >= mine.minute_ends > 0:
                         self._keep_minute(instrument, mine)
@@ -314,7 +391,11 @@ class Marks:
                 self._loaded_at = -1
 
     def knows(self, instrument: str) -> bool:
-        """Say whether an instrument has a mark here."""
+        """Say whether an instrument has a mark here; what was kept at a close counts from the first question on."""
+        if self._kept is None:
+            with self._lock:
+                self._load_kept()
+                self._fetch()
         return instrument in self._marks
 
     def extremes(self, instrument: str, since: int | None) -> tuple[Decimal, Decimal] | None:
@@ -333,9 +414,23 @@ class Marks:
                 return
             mark.past.append((mark.since, mark.high, mark.low))
             mark.cut = True
-            if len(mark.past) > MAX_STRETCHES:
-                (since, high, low), (_, other_high, other_low) = mark.past[:2]
-                mark.past[:2] = [(since, max(high, other_high), min(low, other_low))]
+            mark.join()
+
+
+def _extremes_text(mark: LiveMark) -> str:
+    past = [[since, plain(high), plain(low)] for since, high, low in mark.past]
+    return encode_text([mark.since, plain(mark.high), plain(mark.low), mark.cut, past])
+
+
+def _put_all(changes: SubscriberRows, rows: Iterable[Observation]) -> None:
+    for row in rows:
+        changes.put_observation(row)
+
+
+def _replace_extremes(changes: SubscriberRows, known: Iterable[str], rows: Iterable[Observation]) -> None:
+    for name in known:
+        changes.drop_observation(EXTREMES, name)
+    _put_all(changes, rows)
 
 
 def exposure_of(terms: Terms, quantity: Decimal, cost: Decimal, splits: Splits = ()) -> Exposure:

@@ -101,18 +101,19 @@ class EquityReader:
         self._rates: dict[str, Valuation | None] = {}
         self.marks_used: list[LiveMark] = []
 
-    def read(self, account: str | None) -> Equity:
-        """Return the equity, its parts, and what stands outside."""
+    def read(self, account: str | None, strategy: str | None = None) -> Equity:
+        """Return the equity, its parts, and what stands outside; with a strategy only what its positions make."""
         total = _Sum()
         counts = covered(self._lens, account)
-        for info in self._lens.ledgers("cash"):
+        for info in self._lens.ledgers("cash") if strategy is None else ():
             if counts(info.account):
                 self._add_cash(total, info)
         for info, holdings in self._holdings():
             if counts(info.account):
                 terms = self._lens.terms(info)
                 for holding in holdings.values():
-                    self._add_holding(total, info, terms, holding)
+                    if strategy is None or holding.strategy == strategy:
+                        self._add_holding(total, info, terms, holding)
         return Equity(
             currency=self._target,
             amount=canonical(total.amount),

@@ -1,6 +1,6 @@
 """All questions a book answers, at one point of view: the live book and ``as_of`` share them."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -18,6 +18,7 @@ from onebook.domain.fields import required
 from onebook.domain.holdings import Holding
 from onebook.domain.lots import Lots as LotFold
 from onebook.domain.movements import Movement
+from onebook.domain.numbers import ONE
 from onebook.domain.reports import (
     Balance,
     Break,
@@ -269,10 +270,51 @@ class Reading:
         is_open: bool | None = None,
     ) -> list[OrderState]:
         """Return orders with how far they are; ``is_open`` only those that may, or may not, still fill."""
-        found = self._records("order", account, strategy, instrument, since, until)
+        if is_open and since is None and until is None and self._known is None and self._until_ns is None:
+            found = self._open_orders(account, strategy, instrument)
+        else:
+            found = self._records("order", account, strategy, instrument, since, until)
         states = (order_of(body, row) for row, body in found if body.get("known", True))
         kept = (state for state in states if is_open is None or state.is_open == is_open)
         return _page(kept, after, limit)
+
+    def order(self, client_order_id: str, *, account: str | None = None) -> OrderState | None:
+        """Return one order with how far it is; None when there is none.
+
+        Args:
+            client_order_id: our id of it.
+            account: whose; None: of whichever account has it.
+
+        Raises:
+            InputError: more than one account has an order of this id; name the account.
+        """
+        required("client_order_id", client_order_id)
+        found = []
+        with self._lens() as lens:
+            for name in _owners(lens) if account is None else [account]:
+                row = lens.reader.record("order", name, client_order_id, self._known)
+                if row is not None and (self._until_ns is None or row[0] <= self._until_ns):
+                    found.append(((name, client_order_id, row[0], row[1], *row[2:]), decode(row[1])))
+        if not found and account is None:  # of an account that is not defined, holds nothing and waits for nothing
+            every = self._records("order", None, None, None, None, None)
+            found = [(row, body) for row, body in every if row[1] == client_order_id]
+        states = [order_of(body, row) for row, body in found if body.get("known", True)]
+        if len(states) > 1:
+            names = ", ".join(item.account for item in states)
+            msg = f"client_order_id: {client_order_id!r} is an order in {names}; name the account"
+            raise InputError(msg, field="account", value=None, order=client_order_id)
+        return states[0] if states else None
+
+    def _open_orders(
+        self, account: str | None, strategy: str | None, instrument: str | None
+    ) -> Iterator[tuple[Any, dict[str, Any]]]:
+        """Return what may still fill, without looking at what has ended."""
+        with self._lens() as lens:
+            names = [instrument] if account is None or instrument is None else lens.names(account, instrument)
+            found = [row for name in names for row in lens.reader.open_orders(account, name if account else None)]
+        for row in found:
+            if strategy in {None, row[5]} and instrument in {None, row[4]}:
+                yield row, decode(row[3])
 
     def signals(  # noqa: PLR0913  the filters of the contract
         self,
@@ -400,6 +442,38 @@ class Reading:
         """
         with self._lens() as lens:
             return money.EquityReader(lens, currency, self._mark, self._now()).read(account)
+
+    def result(
+        self,
+        *,
+        account: str | None = None,
+        strategy: str | None = None,
+        marks: Mapping[str, LiveMark] | None = None,
+    ) -> tuple[Decimal, list[str]]:
+        """Return what was gained or lost so far, in the book's base currency, and what could not be valued.
+
+        It is equity without openings and transfers: realized, other cash, unrealized and revaluation.
+
+        Args:
+            account: None for all live accounts (all paper ones where there is no live one).
+            strategy: only what the positions of this one make.
+            marks: of some instruments, in place of the ones that the book kept.
+        """
+        kept = self._mark
+        mark_of = kept if not marks else lambda name: marks.get(name) or kept(name)
+        with self._lens() as lens:
+            found = money.EquityReader(lens, None, mark_of, self._now()).read(account, strategy)
+        parts = (found.realized, found.other, found.unrealized, found.revaluation)
+        return sum(parts, Decimal()), [name for name, _ in found.unvalued]
+
+    def rate(self, currency: str) -> Decimal | None:
+        """Return how much of the book's base currency one unit of a currency is now; None when nothing says.
+
+        The newest mark of the pair or recorded rate counts.
+        """
+        with self._lens() as lens:
+            found = money.EquityReader(lens, None, self._mark, self._now()).rate(required("currency", currency))
+        return None if found is None else found.value(ONE)
 
     def equity_curve(
         self,
@@ -568,6 +642,13 @@ def _behind(found: Iterator[RoundTrip], after: int) -> Iterator[RoundTrip]:
         if trip.id == after:
             yield from found
             return
+
+
+def _owners(lens: Lens) -> list[str]:
+    """Return the accounts that are defined, hold anything or wait for an order, and the one meant without a name."""
+    defined = lens.reader.records("account", lens.known, (-1, "", ""), FAR)
+    waiting = lens.reader.open_orders(None, None)
+    return sorted({"main", *(row[1] for row in (*lens.reader.ledgers(), *defined)), *(row[0] for row in waiting)})
 
 
 def _page(found: Iterator[Any], after: int | None, limit: int | None, *, fact: bool = False) -> list[Any]:

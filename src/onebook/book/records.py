@@ -62,5 +62,6 @@ def break_of(body: dict[str, Any], row: Any) -> Break:
         first_seen=times.to_datetime(body["first_seen"]),
         last_seen=times.to_datetime(body["last_seen"]),
         state=body["state"],
+        resolver=body.get("resolver", ""),
         note=body.get("identity", ""),
     )

@@ -14,6 +14,8 @@ from onebook.book.state import read_fact
 from onebook.domain import commands
 from onebook.domain.decide import decide
 from onebook.domain.decide.facts_again import conflict, generated
+from onebook.domain.decide.placed_orders import GATE, observed_from
+from onebook.domain.decide.protecting import COMMANDS as TRADING_COMMANDS
 from onebook.domain.decide.revising import revise
 from onebook.domain.event_types import FACT_TYPES, PUBLISHED, STATE_CHANGED, is_users
 from onebook.domain.identity import fill_identity, fill_scope
@@ -68,14 +70,26 @@ def _command(state: BookState, entry: EntryBody, first: EventBody, stamp: Stamp)
         return commands.Annotate(data["fact"], data.get("notes"), None if tags is None else tuple(tags))
     if first.type == STATE_CHANGED:
         return _state_change(entry)
+    if first.type in TRADING_COMMANDS:
+        return TRADING_COMMANDS[first.type](entry)
     if first.type == PUBLISHED:
         return commands.Publish(data["type"], data["data"], *_envelope(entry), as_published=True)
     if is_users(first.type):
         return commands.Publish(first.type, data, *_envelope(entry))
     kind = data.get("fact") if first.type in FACT_TYPES else None
+    if kind == "order" and GATE in data:
+        return _placed(_fact(kind, entry, first, stamp), data[GATE])
+    if kind == "order_update" and GATE in data:
+        return commands.Replace(update=_fact(kind, entry, first, stamp), observed=observed_from(data[GATE]))
     if isinstance(kind, str):
         return commands.Record(_fact(kind, entry, first, stamp))
     return commands.Note(first.type, data, entry.account, entry.instrument, entry.strategy)
+
+
+def _placed(order: Any, gate: dict[str, Any]) -> commands.Place:
+    if "asked" in gate:
+        order = order.replaced(quantity=gate["asked"])
+    return commands.Place(order=order, observed=observed_from(gate), operator=gate.get("operator", False))
 
 
 def _state_change(entry: EntryBody) -> commands.ChangeState:

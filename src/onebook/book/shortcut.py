@@ -31,6 +31,9 @@ _NAMING = frozenset(
         *("position_restated", "order_updated", "signal_detected", "signal_executed", "signal_expired"),
         *("signal_closed", "annotated", "funding_paid", "cash_moved", _RATE, "snapshot_taken"),
         *(PUBLISHED, STATE_CHANGED, "alert_raised", "alert_cleared", "bot_silent", "day_ended"),
+        *("limits_defined", "trading_state_changed", "daily_loss_breached", "drawdown_breached", "end_of_day_done"),
+        *("stop_set", "stop_moved", "stop_removed", "stop_triggered", "runner_started", "runner_stopped"),
+        *("break_found", "break_resolved"),
     }
 )
 """Events that touch only positions of the account and instrument they name; a rate touches what waits for it."""

@@ -77,6 +77,7 @@ class StateReads:
         self._dirty: dict[tuple[int, str, str], Holding] = {}
         self._days: dict[DayKey, DayDelta] = {}
         self._dirty_days: set[DayKey] = set()
+        self._protected: set[str] | None = None
         self._forget_definitions()
 
     def flush(self) -> None:
@@ -110,6 +111,7 @@ class StateReads:
         self._asked.clear()
         self._records.clear()
         self._days.clear()
+        self._protected = None
         self._pairs = None
         for sequence, body, _ in self._store.entries(self.head[0], PAGE):
             entry = decode_entry(sequence, body)
@@ -338,14 +340,42 @@ class StateReads:
                 return
             after = page[-1][0]
 
-    def open_orders(self, account: str, instrument: str) -> list[Record]:
-        """Return an instrument's orders that may still fill."""
+    def open_orders(self, account: str | None, instrument: str | None) -> list[Record]:
+        """Return orders that may still fill: of an instrument, of an account, or all."""
         self.flush()
+        if account is None or instrument is None:
+            rows_found = self._store.open_orders(account, instrument)
+            return [rows.record_of("order", row[0], row[1], row[2:8]) for row in rows_found]
         return [
             rows.record_of("order", row[0], row[1], row[2:8])
             for name in self.names(account, instrument)
             for row in self._store.open_orders(account, name)
         ]
+
+    def open_breaks(self, account: str, instrument: str) -> int:
+        """Return how many differences of an instrument wait for somebody."""
+        self.flush()
+        return sum(self._store.open_breaks(account, name) for name in self.names(account, instrument))
+
+    def recent_orders(self, since_ns: int) -> Iterator[Record]:
+        """Return orders placed at a moment or after, page by page."""
+        self.flush()
+        after = (since_ns - 1, "\U0010ffff", "")
+        while True:
+            page = self._store.records("order", None, after, PAGE)
+            for row in page:
+                yield rows.record_of("order", row[0], row[1], row[2:8])
+            if len(page) < PAGE:
+                return
+            after = (page[-1][2], page[-1][0], page[-1][1])
+
+    def protections(self) -> set[str]:
+        """Return the ids of the stops and targets in force; looked up once, then kept."""
+        if self._protected is None:
+            self._protected = {
+                record.id for record in self.records_under("protection", "") if record.status == "active"
+            }
+        return self._protected
 
     def find_rate(self, base: str, quote: str, at: int) -> KnownRate | None:
         """Return the newest fit rate of a pair."""

@@ -51,6 +51,19 @@ def _subscribers(status: Any) -> Iterator[Finding]:
             yield Finding(level="problem", what=what, help=f"onebook subscribers dead {item.name}")
 
 
+def _spools(url: str) -> Iterator[Finding]:
+    """What bots could not book, and waits beside the book."""
+    from onebook.intake.adapters.spool import waiting_beside
+
+    for spool in waiting_beside(url):
+        since = datetime.fromtimestamp(spool.changed, UTC)
+        yield Finding(
+            level="problem",
+            what=f"{spool.size} bytes of facts wait in {spool.path} since {_age(datetime.now(UTC) - since)}",
+            help="start the bot that wrote them; under another name, with spool= and this path",
+        )
+
+
 def doctor(ctx: typer.Context) -> int:
     """Look the book over, and say what to do. Exit 1 when there are problems."""
     here = session(ctx)
@@ -62,6 +75,7 @@ def doctor(ctx: typer.Context) -> int:
             *_marks(book),
             *_backup(status),
             *_subscribers(status),
+            *_spools(book.store.url),
         ]
         corrupt, verified = _verified(book, status, findings)
     problems = [item for item in findings if item.level == "problem"]

@@ -1,5 +1,6 @@
 """A command with commands below it: alone it does one thing, with a word after it another."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,9 +19,10 @@ def grouped(name: str, alone: Callable[..., Any], below: Mapping[str, Callable[.
     """
     from onebook.cli.words import EPILOG, as_text
 
-    def callback(ctx: typer.Context) -> Any:
-        return alone(ctx) if ctx.invoked_subcommand is None else None
+    def callback(ctx: typer.Context, **given: Any) -> Any:
+        return alone(ctx=ctx, **given) if ctx.invoked_subcommand is None else None
 
+    vars(callback)["__signature__"] = inspect.signature(alone)  # its options are those of what it does alone
     app = typer.Typer(name=name, add_completion=False, invoke_without_command=True)
     app.callback(help=alone.__doc__, epilog=EPILOG, rich_help_panel=heading)(callback)
     for word, function in below.items():

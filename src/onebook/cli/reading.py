@@ -5,8 +5,10 @@ from typing import Annotated, Any
 import typer
 
 from onebook.cli.asking import AS_OF, FILTERS, Asked, reading, takes
+from onebook.cli.groups import grouped
 from onebook.cli.session import session
 from onebook.cli.tables import MAX_ROWS, answer, columns, pairs
+from onebook.cli.trading import settle
 
 POSITIONS = columns(
     "Account=account 2", "Instrument=instrument", "Strategy=strategy 1", "Leg=leg 4", "Side=side 3",
@@ -64,11 +66,14 @@ def fills(ctx: typer.Context, asked: Asked) -> None:
 
 
 @takes(*FILTERS, *AS_OF)
-def orders(ctx: typer.Context, asked: Asked, is_open: _Open = None) -> None:
+def _orders(ctx: typer.Context, asked: Asked, is_open: _Open = None) -> None:
     """Orders and how far they are, oldest first."""
     with reading(ctx, asked) as book:
         rows = book.orders(**_paged(ctx, asked), is_open=is_open)
         answer(session(ctx), rows, ORDERS, empty="no orders")
+
+
+orders = grouped("orders", _orders, {"settle": settle}, "Reading")
 
 
 @takes(*FILTERS, *AS_OF)

@@ -35,10 +35,10 @@ class Session:
     @property
     def target(self) -> str | None:
         """The book that was asked for; None is the default one."""
-        return self.url or (self.config.get("book.url") if self._configured else None)
+        return self.url or (self.config.get("book.url") if self.is_configured else None)
 
     @property
-    def _configured(self) -> bool:
+    def is_configured(self) -> bool:
         """Whether there is a configuration at all; most calls have none, and do not read one."""
         from onebook.config.presence import is_configured
 
@@ -48,7 +48,7 @@ class Session:
         """Open the book that was asked for; only commands that bring in facts make one where none is."""
         import onebook
 
-        if not self._configured:
+        if not self.is_configured:
             return onebook.open(self.url, actor="cli", read_only=read_only, create=create)
         how = {name: self.config.get(f"book.{name}") for name in ("synchronous", "busy_seconds")}
         book = onebook.open(self.target, actor="cli", read_only=read_only, create=create, config=how)

@@ -1,9 +1,10 @@
 """The log as it happens: events one by one."""
 
 import sys
+from collections import deque
 from functools import partial
 from shutil import get_terminal_size
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,9 +13,13 @@ from onebook.cli.session import session
 from onebook.cli.tables import cell
 from onebook.domain.reports import as_json
 
+if TYPE_CHECKING:
+    from onebook.app import Book
+
 _SKIPPED = frozenset({"account", "instrument", "strategy", "raw", "trade_id", "worth", "base"})
 _LINE = 160
 """Columns where there is no terminal."""
+_LAST = 20
 
 
 def tail(  # noqa: PLR0913  the filters of the log
@@ -38,25 +43,38 @@ def tail(  # noqa: PLR0913  the filters of the log
     width = get_terminal_size().columns if sys.stdout.isatty() else _LINE
     show = _json_line if session(ctx).as_json else partial(_text_line, width=width)
     with reading(ctx) as book:
-        start: int | str = after if after is not None else max(book.status().entries - 20, 0)
-        events = book.events(
-            after=start,
-            types=types,
-            follow=follow,
-            accounts=account,
-            instruments=instrument,
-            strategies=strategy,
-            min_quantity=min_quantity,
-            min_amount=min_amount,
-        )
+        wanted: dict[str, Any] = {
+            "types": types,
+            "accounts": account,
+            "instruments": instrument,
+            "strategies": strategy,
+            "min_quantity": min_quantity,
+            "min_amount": min_amount,
+        }
         empty = True
-        for event in events:
+        start = after if after is not None else _last(book, wanted)
+        for event in book.events(after=start, follow=follow, **wanted):
             empty = False
             sys.stdout.write(show(event) + "\n")
             if follow:
                 sys.stdout.flush()
         if empty:
             session(ctx).say("no events")
+
+
+def _last(book: "Book", wanted: dict[str, Any]) -> int | str:
+    """Return behind which sequence or event the last entries begin, or the last events that are wanted."""
+    entries, searched = book.status().entries, _LAST
+    if not any(value is not None for value in wanted.values()):
+        return max(entries - _LAST, 0)
+    while True:
+        start = max(entries - searched, 0)
+        found = deque((event.id for event in book.events(after=start, **wanted)), maxlen=_LAST + 1)
+        if len(found) > _LAST:
+            return found[0]
+        if not start:
+            return 0
+        searched *= 10
 
 
 def _json_line(event: Any) -> str:

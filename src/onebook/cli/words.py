@@ -13,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from onebook.cli.session import Session
 
-READING, WRITING, KEEPING = "Reading", "Recording", "Keeping"
+READING, WRITING, TRADING, KEEPING = "Reading", "Recording", "Trading", "Keeping"
 
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "demo": ("keeping", "demo", READING),
@@ -30,6 +30,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "explain": ("figures", "explain", READING),
     "tail": ("tail", "tail", READING),
     "status": ("reading", "status", READING),
+    "price": ("market", "price", READING),
+    "bars": ("market", "bars", READING),
     "record": ("record", "record", WRITING),
     "import": ("files", "import_", WRITING),
     "export": ("files", "export", WRITING),
@@ -37,6 +39,16 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "bust": ("writing", "bust", WRITING),
     "correct": ("writing", "correct", WRITING),
     "reassign": ("writing", "reassign", WRITING),
+    "run": ("run", "run", TRADING),
+    "gate": ("trading", "gate", TRADING),
+    "limits": ("trading", "limits", TRADING),
+    "breaks": ("trading", "breaks", TRADING),
+    "stops": ("trading", "stops", TRADING),
+    "halt": ("trading", "halt", TRADING),
+    "reduce": ("trading", "reduce", TRADING),
+    "resume": ("trading", "resume", TRADING),
+    "flatten": ("trading", "flatten", TRADING),
+    "health": ("health", "health", KEEPING),
     "doctor": ("doctor", "doctor", KEEPING),
     "verify": ("keeping", "verify", KEEPING),
     "rebuild": ("keeping", "rebuild", KEEPING),

@@ -138,7 +138,7 @@ class Telling:
         then = self._book.as_of(event.sequence)
         found = None
         if event.type != "position_closed":
-            found = Position.held(then, self._account, event.instrument)
+            found = Position.held(then, self._account, event.instrument, live=self._book)
         if found is not None:
             return found
         wanted = (event.data.get("round_trip") or {}).get("id")

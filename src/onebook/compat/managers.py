@@ -21,7 +21,6 @@ from onebook.compat.trade_bus import TradeEventBus
 from onebook.compat.trades import Trade
 from onebook.compat.values import as_float, decimal_of
 from onebook.domain.numbers import add
-from onebook.errors import BookError
 from onebook.feed.subscriber import Subscriber
 
 _log = logging.getLogger("onebook.compat")
@@ -49,12 +48,17 @@ class TradeManager(Followed):
         self._volume = Volume(account)
         self._followers = Followers(lambda: self.book, account)
         self.event_bus = TradeEventBus(lambda: self.book, account=account, others=lambda: self._followers.lag)
-        self._notice()
+        self._state.notice(self._known)
 
     @property
     def book(self) -> Book:
         """The book behind it."""
         return self._given or current_book()
+
+    @property
+    def account(self) -> str:
+        """Whose trades and positions it shows and records."""
+        return self._account
 
     @property
     def storage_path(self) -> str:
@@ -287,20 +291,6 @@ class TradeManager(Followed):
 
     def _known(self) -> set[str]:
         return {trade.id for trade in trades_of(self.book, self._account)}
-
-    def _notice(self) -> None:
-        """Say in the log that somebody else changed the state file."""
-        try:
-            offer = self.offered_state()
-        except BookError as problem:
-            _log.warning("%s", problem)
-            return
-        if offer is not None:
-            _log.warning(
-                "%s was written by another program and holds %d trades that the book does not have (%d more are"
-                " malformed); it is not read as truth: import_state() of the manager records them",
-                *(offer.path, len(offer.trades), offer.refused),
-            )
 
     # ---- the end ----
 

@@ -15,6 +15,8 @@ from onebook.errors import InputError
 
 _MANAGERS = "onebook.compat.managers"
 _TRADES = "onebook.compat.trades"
+_DATA = "onebook.compat.data_manager"
+_DATA_NAMES = ("UnifiedDataManager", "cleanup_data_manager", "get_data_manager")
 
 MODULES: dict[str, dict[str, tuple[str, ...]]] = {
     "crypto_bot.utils.single_source_trade_manager": {
@@ -35,19 +37,34 @@ MODULES: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "crypto_bot.utils.trade_manager": {
         _MANAGERS: ("TradeManager", "get_trade_manager", "reset_trade_manager"),
+        "onebook.compat.context": ("PositionSyncManager",),
         "onebook.compat.positions": ("Position",),
         _TRADES: ("Trade", "create_trade", "is_test_position"),
     },
     "crypto_bot.utils.trade_logger": {"onebook.compat.order_log": ("get_trade_summary", "log_trade")},
+    "crypto_bot.paper_wallet": {"onebook.compat.context": ("PaperWallet",)},
+    "crypto_bot.phase_runner": {"onebook.compat.context": ("BotContext",)},
+    "crypto_bot.position_monitor": {"onebook.compat.monitor": ("PositionMonitor",)},
     "engine.event_bus": {"onebook.compat.event_bus": ("EventBus", "get_event_bus")},
+    "engine.live_runner": {"onebook.compat.live_runner": ("LiveStrategyRunner",)},
+    "engine.position_monitor": {"onebook.compat.monitor": ("PositionMonitor",)},
     "engine.state_persistence": {"onebook.compat.state_persistence": ("StatePersistence", "get_state_persistence")},
     "engine.state_store": {"onebook.compat.state_store": ("StateStore", "get_state_store")},
     "engine.trade_logger": {"onebook.compat.trade_logger": ("TradeLogger",)},
     "libs.notifications": {"onebook.compat.notifying": ("TelegramNotifier",)},
+    "realtime_manager": {_DATA: _DATA_NAMES},
+    "realtime_manager_flask": {_DATA: _DATA_NAMES},
+    "services.circuit_breaker": {
+        "onebook.compat.breakers": ("CircuitBreaker", "CircuitBreakerError", "circuit_manager")
+    },
+    "services.database_abstraction": {"onebook.compat.bars": ("close_database", "get_database")},
+    "services.memory_cache": {"onebook.compat.caching": ("MemoryCache", "cache_manager")},
+    "services.unified_data_manager": {_DATA: _DATA_NAMES},
 }
 """Older module -> module here -> the names it gives."""
 
-PACKAGES = frozenset(name.rpartition(".")[0] for name in MODULES) | {name.partition(".")[0] for name in MODULES}
+_ABOVE = {above for name in MODULES for above in (name.rpartition(".")[0], name.partition(".")[0])}
+PACKAGES = frozenset(_ABOVE - {"", *MODULES})
 
 
 class FaceLoader(Loader):

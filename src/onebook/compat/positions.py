@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from onebook.app import Book
 from onebook.book.marks import exposure_of
 from onebook.book.reading import Reading
 from onebook.compat.trades import Trade
@@ -18,6 +19,7 @@ from onebook.domain import reports
 from onebook.domain.facts import Account, Instrument
 from onebook.domain.instruments import Terms, terms_of
 from onebook.domain.numbers import ZERO, absolute, add, multiply, quotient
+from onebook.trading.protections import Protection
 
 _HUNDRED = Decimal(100)
 _FIELDS = (
@@ -44,6 +46,8 @@ class Stretch:
     highest: Decimal | None
     lowest: Decimal | None
     metadata: dict[str, Any]
+    stop_loss: Decimal | None = None
+    take_profit: Decimal | None = None
 
 
 class Position:
@@ -52,21 +56,24 @@ class Position:
     Args:
         book: where the answers are.
         read: asks for the stretch as it stands now.
+        live: where stops and targets are asked for; None: in the same book, where it is not one of the past.
     """
 
-    __slots__ = ("_book", "_read")
+    __slots__ = ("_book", "_live", "_read")
 
-    def __init__(self, book: Reading, read: Callable[[], Stretch]) -> None:
+    def __init__(self, book: Reading, read: Callable[[], Stretch], live: Reading | None = None) -> None:
         self._book = book
         self._read = read
+        asked = live or book
+        self._live = asked if isinstance(asked, Book) else None
 
     @classmethod
-    def held(cls, book: Reading, account: str, symbol: str) -> "Position | None":
+    def held(cls, book: Reading, account: str, symbol: str, live: Reading | None = None) -> "Position | None":
         """Return the open position in a symbol, None when there is none."""
         found = _open_stretch(book, account, symbol)
         if found is None:
             return None
-        return cls(book, lambda: _open_stretch(book, account, symbol) or _ended_since(book, found))
+        return cls(book, lambda: _open_stretch(book, account, symbol) or _ended_since(book, found), live)
 
     @classmethod
     def ended(cls, book: Reading, trip: reports.RoundTrip) -> "Position":
@@ -126,18 +133,38 @@ class Position:
 
     @property
     def stop_loss_price(self) -> Decimal | None:
-        """None: protective stops are not part of this release."""
-        return None
+        """The fixed stop in force now, of several strategies' the first to be reached; of a closed one, what it had."""
+        stretch = self._read()
+        return self._figure(stretch, "stop_loss", nearest=max) if stretch.quantity else stretch.stop_loss
 
     @property
     def take_profit_price(self) -> Decimal | None:
-        """None: profit targets are not part of this release."""
-        return None
+        """The target in force now, of several strategies' the first to be reached; of a closed one, what it had."""
+        stretch = self._read()
+        return self._figure(stretch, "take_profit", nearest=min) if stretch.quantity else stretch.take_profit
 
     @property
     def trailing_stop_pct(self) -> Decimal | None:
-        """A ratio between 0 and 1. None: trailing stops are not part of this release."""
-        return None
+        """How far the trailing stop in force now follows, as a ratio between 0 and 1; None without one."""
+        found = [item.trail_ratio for item in self._protections(self._read()) if item.trail_ratio is not None]
+        return min(found, default=None)
+
+    def _figure(self, stretch: Stretch, name: str, *, nearest: Callable[[list[Decimal]], Decimal]) -> Decimal | None:
+        found: list[Decimal] = [
+            figure for item in self._protections(stretch) if (figure := getattr(item, name)) is not None
+        ]
+        if not found:
+            return None
+        if stretch.side == "long":
+            return nearest(found)
+        return min(found) if nearest is max else max(found)
+
+    def _protections(self, stretch: Stretch) -> list[Protection]:
+        """Return the stops and targets in force now; of a closed position there are none."""
+        if self._live is None or not stretch.quantity:
+            return []
+        place = (stretch.account, stretch.symbol)
+        return [item for item in self._live.trading.protections() if item.place[:2] == place]
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -185,7 +212,7 @@ class Position:
     def shape(self) -> dict[str, Any]:
         """Return the older fields by name, with exact numbers, all of one moment."""
         stretch = self._read()
-        still = Position(self._book, lambda: stretch)
+        still = Position(self._book, lambda: stretch, self._live)
         shown: dict[str, Any] = {name: getattr(still, name) for name in _FIELDS}
         return shown | {"trades": [trade.shape() for trade in self._trades(stretch)]}
 
@@ -253,6 +280,8 @@ def _ended_since(book: Reading, was: Stretch) -> Stretch:
         highest=last.highest,
         lowest=last.lowest,
         metadata=last.metadata,
+        stop_loss=last.stop_loss,
+        take_profit=last.take_profit,
     )
 
 
@@ -271,6 +300,8 @@ def _ended_stretch(trip: reports.RoundTrip) -> Stretch:
         updated=trip.closed_at or trip.opened_at,
         highest=trip.highest,
         lowest=trip.lowest,
+        stop_loss=trip.stop_loss,
+        take_profit=trip.take_profit,
         metadata={
             "account": trip.account,
             "strategies": [trip.strategy],

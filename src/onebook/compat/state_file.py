@@ -7,7 +7,9 @@ written again.
 
 import hashlib
 import json
+import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -20,8 +22,10 @@ from onebook.compat.rows import Rows
 from onebook.compat.trades import Trade
 from onebook.compat.values import as_written
 from onebook.domain.reports import BatchReport
-from onebook.errors import InputError, StoreError
+from onebook.errors import BookError, InputError, StoreError
 from onebook.store.disk import replace
+
+_log = logging.getLogger("onebook.compat")
 
 DEFAULT_STATE = "crypto_bot/logs/trade_manager_state.json"
 BACKUP_FOLDER = "migration_backup"
@@ -131,6 +135,25 @@ class StateFile:
         rows = self.rows()
         new = tuple(trade for _, trade in rows.made if trade.id not in known)
         return StateOffer(path=str(self.path), trades=new, refused=len(rows.refused))
+
+    def notice(self, known: Callable[[], set[str]]) -> None:
+        """Say in the log that somebody else changed the file, and what of it the book does not have.
+
+        Args:
+            known: returns the ids of the trades that the book has.
+        """
+        if not self.changed_outside():
+            return
+        try:
+            found = self.offer(known())
+        except BookError as problem:
+            _log.warning("%s", problem)
+            return
+        _log.warning(
+            "%s was written by another program and holds %d trades that the book does not have (%d more are"
+            " malformed); it is not read as truth: import_state() of the manager records them",
+            *(found.path, len(found.trades), found.refused),
+        )
 
     def take_in(self, book: Any, known: set[str]) -> BatchReport:
         """Record the trades that the book does not have; refusals name their place in ``trades``."""

@@ -90,6 +90,36 @@ SNAPSHOTS = {
     "snapshots.folder": Key(take=take.text, default=None, help="where they are; none is beside the book"),
 }
 
+MARKET = {
+    "market.source": Key(take=take.choice("files", "ccxt", "alpaca"), default=None, help="where prices come from"),
+    "market.exchange": Key(take=take.text, default=None, help="of ccxt: its name of the exchange, such as kraken"),
+    "market.files": Key(take=take.places, default=(), help="of files: paths, or mappings as FileTerms"),
+    "market.key": Key(take=take.secret, default=None, help="of the API; a secret"),
+    "market.secret": Key(take=take.secret, default=None, help="of the API; a secret"),
+    "market.feed": Key(take=take.choice("iex", "sip"), default="iex", help="of alpaca"),
+    "market.base_url": Key(take=take.address("http", "https"), default=None, help="none: the venue's own address"),
+    "market.stream_url": Key(take=take.address("ws", "wss"), default=None, help="the same for its stream"),
+    "market.options": Key(take=take.mapping, default={}, help="of ccxt: more for its constructor"),
+    "market.timeout_seconds": Key(take=take.seconds(0.1, 600), default=10.0, help="longest wait for an answer"),
+    "market.stream": Key(
+        take=take.names, default=(), help="prints, quotes, timeframes of bars; none: prints and quotes"
+    ),
+    "market.silence_seconds": Key(take=take.seconds(1, 86_400), default=30.0, help="then a stream connects anew"),
+    "market.price_seconds": Key(take=take.seconds(0.001, 86_400), default=5.0, help="how long a price is fresh"),
+    "market.quote_seconds": Key(take=take.seconds(0.001, 86_400), default=1.0, help="how long a quote is"),
+    "market.bars_seconds": Key(take=take.seconds(0.001, 86_400), default=10.0, help="how long an answer with bars is"),
+    "market.keep_seconds": Key(
+        take=take.seconds(0, 604_800), default=3600.0, help="how long an old price stands in, marked stale"
+    ),
+    "market.breaker_failures": Key(take=take.count(1, 1_000_000), default=5, help="in a row that open the breaker"),
+    "market.recovery_seconds": Key(take=take.seconds(0.001, 86_400), default=60.0, help="how long it stays open"),
+    "market.calls_a_minute": Key(
+        take=take.count(1, 1_000_000), default=None, help="most calls; none: what venues bear"
+    ),
+    "market.attempts": Key(take=take.count(1, 100), default=3, help="tries of a call that may pass"),
+    "market.bars_file": Key(take=take.text, default=None, help="where bars are kept; none: beside the book"),
+}
+
 _SOURCE = "the book is the one source, and older names are views of it"
 _NO_COPY = "older names are views of the book; there is no second copy that could differ"
 
@@ -138,7 +168,7 @@ OLDER = {
 }
 """Sections of which no key changes anything; shown only where they are set."""
 
-KEYS: dict[str, Key] = {**BOOK, **NOTIFY, **ALERTS, **SNAPSHOTS, **EVENT_BUS, **STATE_STORE, **OLDER}
+KEYS: dict[str, Key] = {**BOOK, **NOTIFY, **ALERTS, **SNAPSHOTS, **MARKET, **EVENT_BUS, **STATE_STORE, **OLDER}
 """Every key there is, but those of routes."""
 
 STANDS_FOR = {

@@ -134,6 +134,27 @@ def _name(key: str, item: Any) -> str:
     raise refused(key, item, "is not a name; write it in quotes")
 
 
+def places(key: str, value: Any) -> tuple[Any, ...]:
+    """Take paths: one text, with commas for several, or a list of them; a mapping where a path needs more words."""
+    if isinstance(value, str):
+        listed: Any = [part.strip() for part in value.split(",") if part.strip()]
+    else:
+        listed = [value] if isinstance(value, Mapping) else value
+    if not isinstance(listed, list | tuple) or not 0 < len(listed) <= MAX_NAMES:
+        raise refused(key, value, f"is neither a path nor a list of 1 to {MAX_NAMES} paths")
+    for item in listed:
+        if not isinstance(item, Mapping) and not (isinstance(item, str) and item.strip()):
+            raise refused(key, item, "is neither a path nor a mapping such as {path: feed.gz, feed_times: received}")
+    return tuple(listed)
+
+
+def mapping(key: str, value: Any) -> dict[str, Any]:
+    """Take a mapping of names to anything."""
+    if not isinstance(value, Mapping):
+        raise refused(key, value, "is not a mapping of names to values")
+    return {str(name): item for name, item in value.items()}
+
+
 def texts(key: str, value: Any) -> dict[str, str]:
     """Take a mapping of names to texts."""
     if not isinstance(value, Mapping):
@@ -155,6 +176,27 @@ def addresses(key: str, value: Any) -> tuple[str, ...]:
             msg = f"{key}: number {number} is no address such as tgram://TOKEN/CHAT (not shown, it may be a secret)"
             raise BadConfig(msg, key=key)
     return tuple(dict.fromkeys(item.strip() for item in listed))
+
+
+def address(*schemes: str) -> Take:
+    """Return a function that takes an address of one of these schemes."""
+
+    def take(key: str, value: Any) -> str:
+        given = value.strip() if isinstance(value, str) else ""
+        scheme, _, rest = given.partition("://")
+        if scheme.lower() in schemes and rest.strip("/") and not re.search(r"\s", rest):
+            return given.rstrip("/")
+        raise refused(key, value, f"is no address such as {schemes[0]}://127.0.0.1:8080")
+
+    return take
+
+
+def secret(key: str, value: Any) -> str:
+    """Take text that is a secret. Messages do not show it."""
+    if isinstance(value, str) and value.strip() and value.isprintable():
+        return value.strip()
+    msg = f"{key}: is not text on one line; write it in quotes (not shown, it is a secret)"
+    raise BadConfig(msg, key=key)
 
 
 def web_address(key: str, value: Any) -> str:

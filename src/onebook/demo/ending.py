@@ -1,5 +1,6 @@
 """What the demo says when it ends: verify, the last round trips, the years, the totals, and where the book lies."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,10 +12,9 @@ from rich.text import Text
 
 from onebook.app import Book
 from onebook.demo import chart, words
-from onebook.demo.desk import Desk
-from onebook.demo.replay import bots
+from onebook.demo.bots import ACCOUNT, NAMES
+from onebook.demo.replay import Replay
 from onebook.demo.scene import StrategyMoney, strategy_money
-from onebook.demo.venue import ACCOUNT
 from onebook.domain.reports import DailyPnl, Equity, Position, RoundTrip, Verification, as_plain
 
 LAST_TRIPS = 10
@@ -24,14 +24,18 @@ _LASTING: dict[bool, tuple[str, ...]] = {False: (), True: (" (temporary, written
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """The book's figures at the end. ``days`` by currency; ``seconds`` the replay's, without pauses."""
+    """The book's figures at the end.
+
+    ``recorded`` counts the entries that this run wrote; ``happened`` the events worth telling, by what they are;
+    ``days`` goes by currency; ``seconds`` are the replay's, without pauses.
+    """
 
     place: str
     is_temporary: bool
     entries: int
     recorded: int
-    existing: int
     fills: int
+    happened: dict[str, int]
     trips: tuple[RoundTrip, ...]
     money: tuple[StrategyMoney, ...]
     days: dict[str, tuple[DailyPnl, ...]]
@@ -41,23 +45,25 @@ class Ending:
     seconds: float
 
     @property
-    def facts_per_second(self) -> float:
-        """Facts handed to the book per second of the replay, the bots' thinking included."""
-        return (self.recorded + self.existing) / self.seconds if self.seconds else 0.0
+    def entries_per_second(self) -> float:
+        """New entries per second of the replay, the market, the venue and the bots included."""
+        return self.recorded / self.seconds if self.seconds else 0.0
 
 
-def look(desk: Desk, place: str, seconds: float, *, is_temporary: bool) -> Ending:
+def look(replay: Replay, place: str, seconds: float, *, is_temporary: bool) -> Ending:
     """Return what the book says at the end; verify runs here."""
-    book: Book = desk.book
-    money = tuple(strategy_money(book, [bot.name for bot in bots()]))
+    book = replay.book
+    money = tuple(strategy_money(book, NAMES))
+    trips = tuple(book.round_trips(account=ACCOUNT, is_open=False))
+    entries = book.status().entries
     return Ending(
         place=place,
         is_temporary=is_temporary,
-        entries=book.status().entries,
-        recorded=desk.recorded,
-        existing=desk.existing,
+        entries=entries,
+        recorded=entries - replay.entries_before,
         fills=sum(row.fills for row in money),
-        trips=tuple(book.round_trips(account=ACCOUNT, is_open=False)),
+        happened=_happened(book, trips),
+        trips=trips,
         money=money,
         days={currency: tuple(book.daily_pnl(account=ACCOUNT, currency=currency)) for currency in ("USD", "EUR")},
         equity={currency: book.equity(account=ACCOUNT, currency=currency) for currency in ("USD", "EUR")},
@@ -67,14 +73,29 @@ def look(desk: Desk, place: str, seconds: float, *, is_temporary: bool) -> Endin
     )
 
 
+def _happened(book: Book, trips: tuple[RoundTrip, ...]) -> dict[str, int]:
+    """Count what a book has to keep up with: round trips by how they ended, and what came beside them."""
+    found = Counter(words.REASONS.get(trip.close_reason, trip.close_reason) for trip in trips)
+    kinds = Counter(event.type for event in book.events(types=("daily_loss_breached", "signal_detected")))
+    actions = Counter(fact.kind for fact in book.facts("corporate_action", account=ACCOUNT))
+    rates = sum(1 for _ in book.facts("rate"))
+    return dict(sorted(found.items())) | {
+        "daily loss": kinds["daily_loss_breached"],
+        "signals": kinds["signal_detected"],
+        "splits": actions["split"],
+        "dividends": actions["dividend"],
+        "euro rates": rates,
+    }
+
+
 def as_json(ending: Ending) -> dict[str, Any]:
     """Return the figures for machines: money as text; all but the last three are the same in every run."""
     figures: dict[str, Any] = {
         "entries": ending.entries,
         "recorded": ending.recorded,
-        "exists": ending.existing,
         "fills": ending.fills,
         "round_trips": len(ending.trips),
+        "happened": ending.happened,
         "realized": {currency: sum((day.net for day in days), Decimal()) for currency, days in ending.days.items()},
         "equity": {currency: equity.amount for currency, equity in ending.equity.items()},
         "by_strategy": [
@@ -88,7 +109,7 @@ def as_json(ending: Ending) -> dict[str, Any]:
         "head_hash": ending.verified.head_hash,
         "book": ending.place,
         "seconds": round(ending.seconds, 3),
-        "facts_per_second": round(ending.facts_per_second),
+        "entries_per_second": round(ending.entries_per_second),
     }
     plain: dict[str, Any] = as_plain(figures)
     return plain
@@ -128,7 +149,7 @@ def _trips(ending: Ending) -> Table:
             words.amount(trip.entry_price or Decimal()),
             words.amount(trip.exit_price or Decimal()),
             words.signed(trip.net),
-            trip.close_reason.replace("_", " "),
+            words.REASONS.get(trip.close_reason, trip.close_reason),
         )
     return table
 
@@ -167,11 +188,11 @@ def _totals(ending: Ending) -> Iterator[Text]:
             words.signed(equity.unrealized),
             *(("  revaluation ", words.signed(equity.revaluation)) if equity.revaluation else ()),
         )
-    done = f"{ending.recorded:,} facts recorded"
-    if ending.existing:
-        done += f", {ending.existing:,} were there already"
-    done += f"; {ending.fills:,} fills, {len(ending.trips):,} round trips, {ending.entries:,} entries"
-    yield Text(f"{done}; {ending.seconds:.1f} s, {ending.facts_per_second:,.0f} facts/s", words.QUIET)
+    yield Text("; ".join(f"{name} {count:,}" for name, count in ending.happened.items()), words.QUIET)
+    before = ending.entries - ending.recorded
+    done = f"{ending.recorded:,} entries" + (f" beside {before:,} that were there already" if before else "")
+    done += f"; {ending.fills:,} fills, {len(ending.trips):,} round trips"
+    yield Text(f"{done}; {ending.seconds:.1f} s, {ending.entries_per_second:,.0f} entries/s", words.QUIET)
 
 
 def _verified(verified: Verification) -> Text:
@@ -188,7 +209,7 @@ def _where(ending: Ending) -> Iterator[Text]:
     yield Text.assemble("\nThe book: ", (ending.place, "bold"), *_LASTING[ending.is_temporary], "   Try:")
     for command in (
         "positions",
-        "explain IBM --account demo --strategy rotation",
+        "explain IBM --account demo --strategy breakout",
         "journal",
     ):
         yield Text(f"  onebook --db {ending.place} {command}", "cyan")

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from onebook.demo.actions import Dividend, Split, find_actions
 from onebook.demo.bars import Bar, load_bars, rows_of
+from onebook.domain import times
 
 RATES_FILE = "ecb_fx_daily.csv.gz"
 NEW_YORK = ZoneInfo("America/New_York")
@@ -29,7 +30,6 @@ class Session:
 
     number: int
     day: date
-    first_of_month: bool
     bars: dict[str, Bar]
     splits: tuple[Split, ...]
     dividends: tuple[Dividend, ...]
@@ -38,6 +38,10 @@ class Session:
     def at(self, clock: time) -> datetime:
         """Return a time of day in New York as a moment, in UTC."""
         return datetime.combine(self.day, clock, NEW_YORK).astimezone(UTC)
+
+    def at_ns(self, clock: time) -> int:
+        """Return the same in nanoseconds since 1970 UTC."""
+        return times.from_datetime("clock", self.at(clock))
 
 
 def load_sessions(first: date | None = None, last: date | None = None) -> tuple[Session, ...]:
@@ -49,7 +53,6 @@ def load_sessions(first: date | None = None, last: date | None = None) -> tuple[
         Session(
             number=number,
             day=day,
-            first_of_month=number > 1 and days[number - 2].month != day.month,
             bars=bars[day],
             splits=tuple(splits.get(day, ())),
             dividends=tuple(dividends.get(day, ())),

@@ -60,7 +60,7 @@ class Lines:
         if before is not None and before.day.year != session.day.year:
             sys.stderr.write(
                 f"{before.day}  session {before.number:>5,} of {len(self._replay.sessions):,}"
-                f"  {self._replay.desk.facts:>6,} facts"
+                f"  {self._replay.book.status().entries:>6,} entries"
                 f"  equity {words.amount(self._observer.worth, 0):>8} USD\n"
             )
         return True
@@ -70,14 +70,16 @@ class LiveScreen:
     """The live view with its keys: q leaves, space pauses, + and - change the pace.
 
     Args:
+        replay: what is played.
         observer: draws up the scenes.
         money: what the bots realized, read in the background.
         pace: sessions per second; None for as fast as it goes.
     """
 
-    def __init__(self, observer: Observer, money: MoneyReader, pace: float | None) -> None:
+    def __init__(self, replay: Replay, observer: Observer, money: MoneyReader, pace: float | None) -> None:
         self.pace = pace
         self.paused_seconds = 0.0
+        self._runner = replay.runner
         self._observer = observer
         self._money = money
         self._console = Console()
@@ -113,7 +115,7 @@ class LiveScreen:
         """Sleep until the next session is due, awake for keys; a pause lasts until it is taken back."""
         begun = perf_counter()
         going = True
-        while going and (self._paused or perf_counter() < self._due):
+        while going and not self._runner.is_stopping and (self._paused or perf_counter() < self._due):
             left = _FRAME_SECONDS if self._paused else self._due - perf_counter()
             going = self._follow(self._keys.read(max(0.0, min(left, _FRAME_SECONDS))), session)
         self.paused_seconds += perf_counter() - begun
@@ -148,13 +150,15 @@ class LiveScreen:
             self._draw(session, _THE_END)
 
 
-def play(replay: Replay, observer: Observer, screen: Screen) -> Session | None:
-    """Run the replay onto a screen; return the last session that ended."""
-    last = None
-    for session in replay.run():
+def play(replay: Replay, observer: Observer, screen: Screen) -> tuple[Session | None, str]:
+    """Run the replay onto a screen; return the last session that ended, and why the replay stopped."""
+    last = replay.done[-1] if replay.done else None
+
+    def ended(session: Session) -> bool:
+        nonlocal last
         last = session
         observer.sample(session)
-        if not screen.show(session):
-            break
-    replay.desk.flush()
-    return last
+        return screen.show(session)
+
+    why = replay.run(ended)
+    return last, why

@@ -1,7 +1,7 @@
 """What there is to see at one moment, gathered from the book: positions, money, the last events, the rate."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -10,22 +10,26 @@ from threading import Thread
 from time import perf_counter
 
 from onebook.app import Book
-from onebook.demo.desk import Desk
+from onebook.demo.bots import ACCOUNT, NAMES
 from onebook.demo.history import Session
-from onebook.demo.venue import ACCOUNT
+from onebook.demo.market import CLOSES
+from onebook.demo.replay import Replay
 from onebook.domain.reports import Event, Position
 
 SAMPLE_SESSIONS = 5
-_LOOK_BACK = 60
+_LOOK_BACK = 200
 _KEEP = 60
 _SHOWN = frozenset(
     {
+        "cash_moved",
+        "corporate_action_applied",
+        "daily_loss_breached",
+        "limits_defined",
+        "position_closed",
         "signal_detected",
         "signal_expired",
         "trade_executed",
-        "position_closed",
-        "corporate_action_applied",
-        "cash_moved",
+        "trading_state_changed",
     }
 )
 
@@ -42,34 +46,42 @@ class StrategyMoney:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Exits:
+    """Where a position is left: the prices of its stop and its target in USD per share; None for none."""
+
+    stop: Decimal | None = None
+    target: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Happening:
-    """An event worth a line. For the fills of one order: the last one, with their ``quantity`` together."""
+    """An event worth a line. For an entry that was ordered: with the exits of its bracket."""
 
     event: Event
-    quantity: Decimal = Decimal()
-    fills: int = 0
+    exits: Exits = Exits()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
     """Everything the view draws. Money in USD unless it says so; ``rate`` is USD for 1 EUR.
 
-    ``equity`` and ``rates`` are samples since the start, for drawing only. ``done`` is between 0 and 1.
+    ``equity`` and ``rates`` are samples since the start, for drawing only. ``done`` is between 0 and 1. ``states`` has
+    the bots that may only reduce, or do nothing.
     """
 
     day: date
     first: date
     last: date
     done: float
-    facts: int
     head: int
-    head_hash: str
-    facts_per_second: float
+    entries_per_second: float
     equity: Sequence[float]
     rates: Sequence[float]
     worth: Decimal
     rate: Decimal
+    states: Mapping[str, str]
     positions: tuple[Position, ...]
+    exits: Mapping[tuple[str, str], Exits]
     money: tuple[StrategyMoney, ...]
     happenings: tuple[Happening, ...]
 
@@ -122,19 +134,21 @@ class Observer:
     """Keeps samples and the last events while the replay runs, and draws up scenes.
 
     Args:
-        desk: whose book is watched.
-        sessions: all of them, for the axis.
+        replay: what is watched.
     """
 
-    def __init__(self, desk: Desk, sessions: Sequence[Session]) -> None:
-        self._desk = desk
-        self._sessions = sessions
+    def __init__(self, replay: Replay) -> None:
+        self._book = replay.book
+        self._sessions = replay.sessions
         self._equity: list[float] = []
         self._rates: list[float] = []
         self._rate = Decimal(1)
         self._worth = Decimal()
         self._happenings: deque[Happening] = deque(maxlen=_KEEP)
-        self._seen = 0
+        self._seen = self._began = replay.entries_before
+        self._begun = perf_counter()
+        for session in replay.done:
+            self._sample(session, before=True)
 
     @property
     def worth(self) -> Decimal:
@@ -143,52 +157,84 @@ class Observer:
 
     def sample(self, session: Session) -> None:
         """Take the equity and the rate of a session, every few sessions: the same ones in every run."""
+        self._sample(session, before=False)
+
+    def _sample(self, session: Session, *, before: bool) -> None:
         if session.rates:
             self._rate = session.rates[-1].price
-        if session.number % SAMPLE_SESSIONS == 1 or session is self._sessions[-1]:
-            self._worth = self._desk.equity()
-            self._equity.append(float(self._worth))
-            self._rates.append(float(self._rate))
+        if session.number % SAMPLE_SESSIONS != 1 and session is not self._sessions[-1]:
+            return
+        if before:
+            closed = session.at(CLOSES)
+            (point,) = self._book.equity_curve(closed, closed, 1, account=ACCOUNT)
+            self._worth = point.amount
+        else:
+            self._worth = self._book.equity(account=ACCOUNT).amount
+        self._equity.append(float(self._worth))
+        self._rates.append(float(self._rate))
 
     def scene(self, session: Session, money: tuple[StrategyMoney, ...]) -> Scene:
         """Return what there is to see after a session."""
-        book = self._desk.shown
-        status = book.status()
-        for event in book.events(after=max(self._seen, status.entries - _LOOK_BACK)):
-            if event.type in _SHOWN:
-                self._add(event)
+        status = self._book.status()
+        for event in self._book.events(after=max(self._seen, status.entries - _LOOK_BACK)):
+            self._add(event)
             self._seen = event.sequence
-        busy = self._desk.busy_seconds
+        seconds = perf_counter() - self._begun
+        states = {name: self._book.trading.state_of(ACCOUNT, name) for name in NAMES}
         return Scene(
             day=session.day,
             first=self._sessions[0].day,
             last=self._sessions[-1].day,
             done=session.number / len(self._sessions),
-            facts=self._desk.facts,
             head=status.entries,
-            head_hash=status.head_hash,
-            facts_per_second=self._desk.facts / busy if busy else 0.0,
+            entries_per_second=(status.entries - self._began) / seconds,
             equity=self._equity,
             rates=self._rates,
             worth=self._worth,
             rate=self._rate,
-            positions=tuple(book.positions(account=ACCOUNT)),
+            states={name: state for name, state in states.items() if state != "ACTIVE"},
+            positions=tuple(self._book.positions(account=ACCOUNT)),
+            exits=self._exits(),
             money=money,
             happenings=tuple(self._happenings),
         )
 
+    def _exits(self) -> dict[tuple[str, str], Exits]:
+        """Return where the venue leaves open positions, by bot and stock."""
+        found: dict[tuple[str, str], Exits] = {}
+        for order in self._book.orders(account=ACCOUNT, is_open=True):
+            if order.reduce_only:
+                place = (order.strategy, order.instrument)
+                found[place] = _with(found.get(place, Exits()), order.stop_price, order.limit_price)
+        return found
+
     def _add(self, event: Event) -> None:
-        """Keep an event; the fills of one order make one line."""
-        if event.type != "trade_executed":
+        """Keep an event; the orders of a bracket make one line."""
+        if not is_shown(event):
+            return
+        parent = event.data.get("parent_id") if event.type == "order_updated" else None
+        if not parent:
             self._happenings.append(Happening(event=event))
             return
-        quantity, fills = Decimal(event.data["quantity"]), 1
-        for happening in reversed(self._happenings):
-            earlier = happening.event
-            if earlier.occurred_at != event.occurred_at:
-                break
-            if happening.fills and earlier.data.get("venue_order_id") == event.data.get("venue_order_id"):
-                quantity, fills = quantity + happening.quantity, fills + happening.fills
-                self._happenings.remove(happening)
-                break
-        self._happenings.append(Happening(event=event, quantity=quantity, fills=fills))
+        for place, known in enumerate(self._happenings):
+            if known.event.data.get("client_order_id") == parent and known.event.type == event.type:
+                stop = event.data.get("stop_price") or event.data.get("trail_ratio")
+                exits = _with(known.exits, _price(stop), _price(event.data.get("limit_price")))
+                self._happenings[place] = Happening(event=known.event, exits=exits)
+
+
+def is_shown(event: Event) -> bool:
+    """Say whether an event is worth a line."""
+    if event.type == "order_updated":
+        return event.data.get("status") in {"pending_new", "denied"} and "side" in event.data
+    if event.type == "end_of_day_done":
+        return bool(event.data["exits"])
+    return event.type in _SHOWN
+
+
+def _price(value: str | None) -> Decimal | None:
+    return None if value is None else Decimal(value)
+
+
+def _with(exits: Exits, stop: Decimal | None, target: Decimal | None) -> Exits:
+    return Exits(stop=exits.stop if stop is None else stop, target=exits.target if target is None else target)

@@ -1,5 +1,6 @@
 """The live view: a scene as panels for the terminal. It draws what it is given and asks the book nothing."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 from rich.console import Console, ConsoleOptions, Group, RenderResult
@@ -10,13 +11,13 @@ from rich.text import Text
 
 from onebook.demo import chart, words
 from onebook.demo.replay import OPENING
-from onebook.demo.scene import Scene
+from onebook.demo.scene import Exits, Scene
 from onebook.domain.reports import Position
 
 _LABEL_WIDTH = 6
 _LABEL_EVERY = 3
-_ROOM_FOR_EUROS = 54
-"""Least width of the positions panel at which open P&L is shown in EUR too."""
+_ROOM_FOR_MORE = 60
+"""Least width of the positions panel at which average prices and targets are shown too."""
 
 
 def draw(scene: Scene, state: str) -> Layout:
@@ -46,16 +47,23 @@ def _header(scene: Scene) -> Panel:
     line.add_row(
         Text.assemble(("onebook ", "bold"), ("three bots, five stocks, one book", words.QUIET)),
         Text.assemble(
-            (f"{scene.facts:,}", "bold"),
-            (" facts  ", words.QUIET),
-            (f"{scene.facts_per_second:,.0f}", "bold"),
-            ("/s  ", words.QUIET),
-            ("head ", words.QUIET),
             (f"{scene.head:,}", "bold"),
-            (f" {scene.head_hash[:8]}", words.QUIET),
+            (" entries  ", words.QUIET),
+            (f"{scene.entries_per_second:,.0f}", "bold"),
+            ("/s  ", words.QUIET),
+            *_trading(scene),
         ),
     )
     return Panel(Group(line, Progress(scene)), border_style="blue")
+
+
+def _trading(scene: Scene) -> Iterator[tuple[str, str]]:
+    """Return whether orders pass: of the whole book, or of the bots that are held back."""
+    yield "trading ", words.QUIET
+    if not scene.states:
+        yield "ACTIVE", "bold green"
+        return
+    yield ", ".join(f"{name} {state}" for name, state in scene.states.items()), words.WARNING
 
 
 def _worth(scene: Scene) -> Text:
@@ -153,37 +161,45 @@ def _years(scene: Scene, width: int) -> str:
 
 
 class Positions:
-    """What is held, with what each is worth at the last mark."""
+    """What is held, what it is worth at the last mark, and the prices at which the venue will leave it."""
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw one row per bot and stock, and the sum."""
-        euros = options.max_width >= _ROOM_FOR_EUROS
+        wide = options.max_width >= _ROOM_FOR_MORE
+        titles = ["shares", "average", "mark", "stop", "target"] if wide else ["shares", "mark", "stop"]
         table = _table()
         table.add_column("stock", no_wrap=True, min_width=5)
         table.add_column("bot", no_wrap=True, min_width=8)
-        for title in ("shares", "avg", "mark", "open USD", *(["EUR"] if euros else [])):
+        for title in (*titles, "open USD"):
             table.add_column(title, justify="right", no_wrap=True)
         for held in self._scene.positions:
-            table.add_row(*self._row(held, euros=euros))
+            figures = self._figures(held)
+            table.add_row(
+                Text(held.instrument, "bold"),
+                words.bot(held.strategy or ""),
+                *(figures[title] for title in titles),
+                words.signed(held.unrealized_pnl or Decimal(), 0),
+            )
         total = sum((held.unrealized_pnl or Decimal() for held in self._scene.positions), Decimal())
-        last = [words.signed(total / self._scene.rate, 0)] if euros else []
-        table.add_row(Text("total", "bold"), "", "", "", "", words.signed(total, 0), *last)
+        table.add_row(Text("total", "bold"), *[""] * (len(titles) + 1), words.signed(total, 0))
         yield table
 
-    def _row(self, held: Position, *, euros: bool) -> list[str | Text]:
-        open_pnl = held.unrealized_pnl or Decimal()
-        row: list[str | Text] = [
-            Text(held.instrument, "bold"),
-            words.bot(held.strategy or ""),
-            Text(words.units(held.quantity), "" if held.quantity > 0 else words.LOSS),
-            words.amount(held.average_price or Decimal()),
-            words.amount(held.mark or Decimal()),
-            words.signed(open_pnl, 0),
-        ]
-        return [*row, words.signed(open_pnl / self._scene.rate, 0)] if euros else row
+    def _figures(self, held: Position) -> dict[str, Text]:
+        exits = self._scene.exits.get((held.strategy or "", held.instrument), Exits())
+        return {
+            "shares": Text(words.units(held.quantity), "" if held.quantity > 0 else words.LOSS),
+            "average": _price(held.average_price),
+            "mark": _price(held.mark),
+            "stop": _price(exits.stop),
+            "target": _price(exits.target),
+        }
+
+
+def _price(value: Decimal | None) -> Text:
+    return Text("–", words.QUIET) if value is None else Text(words.amount(value))
 
 
 class Euro:

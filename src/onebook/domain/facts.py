@@ -229,7 +229,8 @@ class Order(Fact):
     """A wish to trade, as it was sent. Identity: (account, client_order_id), made when missing.
 
     ``quantity`` above 0, in units of the instrument; prices per unit in the quote currency;
-    ``trail_amount`` in the quote currency, ``trail_ratio`` between 0 and 1.
+    ``trail_amount`` in the quote currency, ``trail_ratio`` between 0 and 1. Orders with one ``group_id`` cancel one
+    another (OCO); one with a ``parent_id`` waits until the order of that id has filled (OTO); both make a bracket.
     """
 
     KIND: ClassVar[str] = "order"
@@ -248,6 +249,7 @@ class Order(Fact):
         "expires_at": take.optional(take.moment),
         "reduce_only": take.flag,
         "group_id": take.text,
+        "parent_id": take.text,
         "signal_id": take.text,
         "leg": take.choice("", "long", "short"),
         "close_reason": take.choice(*CLOSE_REASONS),
@@ -271,6 +273,7 @@ class Order(Fact):
     expires_at: datetime | None = None
     reduce_only: bool = False
     group_id: str = ""
+    parent_id: str = ""
     signal_id: str = ""
     leg: str = ""
     close_reason: str = ""
@@ -301,6 +304,7 @@ class Order(Fact):
             expires_at: datetime | str | None = ...,
             reduce_only: bool = ...,
             group_id: str = ...,
+            parent_id: str = ...,
             signal_id: str = ...,
             leg: str = ...,
             close_reason: str = ...,
@@ -314,8 +318,10 @@ class Order(Fact):
 class OrderUpdate(Fact):
     """What the venue, or we, say of an order.
 
-    ``filled`` is the venue's cumulative quantity; it never makes a fill. Identity: (account,
-    client_order_id, status, filled, occurred_at when given).
+    ``filled`` is the venue's cumulative quantity; it never makes a fill. ``quantity``, ``limit_price`` and
+    ``stop_price`` are the order's from now on, where the venue changed them: a replacement, or a trailing stop's new
+    level; with ``pending_replace`` they are only what is asked for. Identity: (account, client_order_id, status,
+    filled, these three, occurred_at when given).
     """
 
     KIND: ClassVar[str] = "order_update"
@@ -325,6 +331,9 @@ class OrderUpdate(Fact):
         "venue_order_id": take.text,
         "reason": take.note,
         "filled": take.optional(take.not_negative),
+        "quantity": take.optional(take.positive),
+        "limit_price": take.optional(take.not_negative),
+        "stop_price": take.optional(take.not_negative),
     }
 
     client_order_id: str
@@ -333,6 +342,9 @@ class OrderUpdate(Fact):
     venue_order_id: str = ""
     reason: str = ""
     filled: Decimal | None = None
+    quantity: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
     occurred_at: datetime | None = None
     occurred_ns: int | None = None
     note: str = ""
@@ -350,6 +362,9 @@ class OrderUpdate(Fact):
             venue_order_id: str = ...,
             reason: str = ...,
             filled: Number | None = ...,
+            quantity: Number | None = ...,
+            limit_price: Number | None = ...,
+            stop_price: Number | None = ...,
             occurred_at: datetime | str | None = ...,
             occurred_ns: int | None = ...,
             note: str = ...,
@@ -1063,6 +1078,91 @@ class BookSettings(Fact):
         ) -> None: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits(Fact):
+    """What the order gate lets through. Identity: (account, strategy, instrument). Other content takes its place.
+
+    Empty texts stand for all: limits without an account cover all accounts of the kind of the order's (live and paper
+    never add up). Each figure is of everything covered, together. None is no limit. Money in the book's base currency,
+    0 or more.
+
+    Attributes:
+        account: whose orders; empty for any.
+        strategy: whose orders; empty for any.
+        instrument: of what; empty for any.
+        instruments: the only ones that may be opened, as names or patterns such as ``BTC/*``; none for all.
+        max_position: largest quantity held of one instrument, long or short, in its units.
+        max_notional: largest worth of one position.
+        max_exposure: largest worth of all positions, long and short added up.
+        max_orders: most orders within ``per_seconds``.
+        per_seconds: the time in which ``max_orders`` counts.
+        max_daily_loss: loss since the day's roll at which trading goes to REDUCING.
+        max_drawdown: loss from the highest result at which trading goes to REDUCING.
+        max_mark_age_seconds: an order that opens needs a mark no older; None: 60, 0: however old.
+        flatten: close everything covered when ``max_daily_loss`` or ``max_drawdown`` is reached.
+    """
+
+    KIND: ClassVar[str] = "limits"
+    CONVERT: ClassVar[Mapping[str, take.Convert]] = {
+        "account": take.text,
+        "strategy": take.text,
+        "instrument": take.text,
+        "instruments": take.tags,
+        "max_position": take.optional(take.not_negative),
+        "max_notional": take.optional(take.not_negative),
+        "max_exposure": take.optional(take.not_negative),
+        "max_orders": take.optional(take.count),
+        "per_seconds": take.optional(take.positive),
+        "max_daily_loss": take.optional(take.not_negative),
+        "max_drawdown": take.optional(take.not_negative),
+        "max_mark_age_seconds": take.optional(take.not_negative),
+        "flatten": take.flag,
+    }
+
+    account: str = ""
+    strategy: str = ""
+    instrument: str = ""
+    instruments: tuple[str, ...] = ()
+    max_position: Decimal | None = None
+    max_notional: Decimal | None = None
+    max_exposure: Decimal | None = None
+    max_orders: int | None = None
+    per_seconds: Decimal | None = None
+    max_daily_loss: Decimal | None = None
+    max_drawdown: Decimal | None = None
+    max_mark_age_seconds: Decimal | None = None
+    flatten: bool = False
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            account: str = ...,
+            strategy: str = ...,
+            instrument: str = ...,
+            instruments: Iterable[str] | str = ...,
+            max_position: Number | None = ...,
+            max_notional: Number | None = ...,
+            max_exposure: Number | None = ...,
+            max_orders: int | None = ...,
+            per_seconds: Number | None = ...,
+            max_daily_loss: Number | None = ...,
+            max_drawdown: Number | None = ...,
+            max_mark_age_seconds: Number | None = ...,
+            flatten: bool = ...,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        Fact.__post_init__(self)
+        if (self.max_orders is None) != (self.per_seconds is None):
+            msg = "max_orders and per_seconds go together: so many orders in so many seconds"
+            raise InputError(msg, field="max_orders", value=self.max_orders)
+        if self.instrument and (self.max_daily_loss is not None or self.max_drawdown is not None):
+            msg = "max_daily_loss and max_drawdown are of an account or a strategy; leave the instrument out"
+            raise InputError(msg, field="instrument", value=self.instrument)
+
+
 AnyFact = (
     Fill
     | Order
@@ -1080,6 +1180,7 @@ AnyFact = (
     | Instrument
     | Account
     | BookSettings
+    | Limits
 )
 
 FACTS: dict[str, type[Any]] = {
@@ -1101,6 +1202,7 @@ FACTS: dict[str, type[Any]] = {
         Instrument,
         Account,
         BookSettings,
+        Limits,
     )
 }
 """Every kind of fact by its name, which is also its name on the command line."""

@@ -102,6 +102,9 @@ def number(field: str, value: object) -> Decimal:
         InputError: not a number.
     """
     if type(value) is Decimal:
+        text = str(value)
+        if len(text) <= PLACES and "E" not in text and "N" not in text and "I" not in text:
+            return value or ZERO  # written out in so few characters it is within both limits
         result = value
     elif isinstance(value, bool):
         msg = f"{field}: {value} is not a number"

@@ -233,8 +233,17 @@ class State(Protocol):
     def fold_point(self, ledger: int, before: Order) -> FoldPoint | None:
         """Return the newest fold point before a place."""
 
-    def open_orders(self, account: str, instrument: str) -> Iterable[Record]:
-        """Return the records of an instrument's orders that are not at their end."""
+    def open_orders(self, account: str | None, instrument: str | None) -> Iterable[Record]:
+        """Return the records of orders that are not at their end: of an instrument, of an account, or all."""
+
+    def open_breaks(self, account: str, instrument: str) -> int:
+        """Return how many differences of an instrument wait for somebody."""
+
+    def recent_orders(self, since_ns: int) -> Iterable[Record]:
+        """Return the records of orders placed at a moment or after."""
+
+    def protections(self) -> Collection[str]:
+        """Return the ids of the stops and targets in force."""
 
     def seen(self, account: str, instrument: str) -> tuple[Decimal | None, Decimal | None]:
         """Return the highest and lowest mark that the command brings along, if any."""

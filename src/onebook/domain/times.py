@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from onebook.errors import InputError, NaiveTime
 
 SECOND = 1_000_000_000
+MILLISECOND = 1_000_000
 MINUTE = 60 * SECOND
 DAY = 86_400 * SECOND
 FAR_AHEAD = 5 * MINUTE

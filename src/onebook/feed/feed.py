@@ -216,8 +216,7 @@ class Feed:
     # ---- prices ----
 
     def _hook_prices(self) -> None:
-        wanting = [listener for listener in self._listeners if listener.wants_prices]
-        self._book.on_mark = self._price if wanting else None
+        self._book.hook_marks(self._price, on=any(listener.wants_prices for listener in self._listeners))
 
     def _price(self, instrument: str, price: Any, at: int, source: str) -> None:
         for listener in self._listeners:

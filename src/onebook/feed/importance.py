@@ -26,6 +26,7 @@ _BY_TYPE = {
     "break_resolved": Importance.NOTICE,
     "corporate_action_applied": Importance.NOTICE,
     "daily_loss_breached": Importance.CRITICAL,
+    "drawdown_breached": Importance.CRITICAL,
     DAILY_SUMMARY: Importance.NOTICE,
     "position_closed": Importance.NOTICE,
     "position_restated": Importance.NOTICE,

@@ -33,6 +33,9 @@ LOOK_SECONDS = 1.0
 BEARABLE = frozenset({"mark_stale"})
 """What is no reason to withhold the health check: markets close."""
 
+KINDS = frozenset({"bot_silent", "mark_stale", "dead_letter", "subscriber_halted", "disk_nearly_full"})
+"""Kinds of alerts that the watchman raises and clears."""
+
 OWN = frozenset({"bot_silent", "alert_raised", "alert_cleared", "day_ended"})
 """What watchmen write themselves: no sign of a bot's life."""
 
@@ -228,9 +231,11 @@ def remembered(book: Core) -> Watch:
     watch = Watch()
     for event in newest(book, make_filter(OWN), REMEMBERED):
         if event.type == "bot_silent":
-            watch.open["bot_silent", event.strategy] = event.data["key"]
+            watch.open["bot_silent", event.strategy] = event.data.get("key", event.id)
+        elif event.data.get("kind") not in KINDS:
+            continue  # somebody else raised it, and says when it is over
         elif event.type == "alert_raised":
-            watch.open[event.data["kind"], event.data["subject"]] = event.data["key"]
+            watch.open[event.data["kind"], event.data.get("subject", "")] = event.data.get("key", event.id)
         elif event.type == "alert_cleared":
-            watch.open.pop((event.data["kind"], event.data["subject"]), None)
+            watch.open.pop((event.data["kind"], event.data.get("subject", "")), None)
     return watch

@@ -294,3 +294,5 @@ def _places(row: Row | None) -> Iterator[tuple[str, Key]]:
     yield "records_by_time", (kind, occurred_ns, account, name, known_from)
     if kind == "order" and known_until is None and status not in _ENDED:
         yield "records_open", (account, instrument, occurred_ns, name, known_from)
+    if kind == "break" and known_until is None and status == "open":
+        yield "breaks_open", (account, instrument, occurred_ns, name, known_from)

@@ -12,7 +12,7 @@ from onebook.store.codec import decode
 from onebook.store.memory_cutting import versions
 from onebook.store.memory_subscribers import TABLES as SUBSCRIBER_TABLES
 from onebook.store.port import GENESIS, LAST_LETTER, TABLES, Head, Order, Row, Standing
-from onebook.store.subscribers import DeadLetter, Heartbeat, SubscriberRow
+from onebook.store.subscribers import DeadLetter, Heartbeat, Observation, SubscriberRow
 from onebook.store.tables import Key, Table
 
 NAMES = (
@@ -22,6 +22,7 @@ NAMES = (
     "ledger_names",
     "records_by_time",
     "records_open",
+    "breaks_open",
     "marks",
     "mark_samples",
     "about",
@@ -253,10 +254,17 @@ class MemoryReader:
         return [_record(row) for row in islice((row for row in rows if _stands(row, known, 3, 9)), limit)]
 
     @locked
-    def open_orders(self, account: str, instrument: str) -> list[Row]:
-        """Return orders of an instrument that may still fill."""
+    def open_orders(self, account: str | None, instrument: str | None) -> list[Row]:
+        """Return orders that may still fill: of an instrument, of an account, or all."""
+        place = () if account is None else (account,) if instrument is None else (account, instrument)
+        found = [_record(row) for row in self._found("records_open", place, place)]
+        return found if instrument is not None else sorted(found, key=lambda row: (row[2], row[0], row[1]))
+
+    @locked
+    def open_breaks(self, account: str, instrument: str) -> int:
+        """Return how many differences of an instrument wait for somebody."""
         place = (account, instrument)
-        return [_record(row) for row in self._found("records_open", place, place)]
+        return sum(1 for _ in self._found("breaks_open", place, place))
 
     def _found(self, name: str, prefix: Key, start: Key) -> Iterator[Row]:
         """Yield the records that a table of keys points to."""
@@ -296,11 +304,24 @@ class MemoryReader:
 
     @locked
     def mark_at(self, instrument: str, at_ns: int) -> Row | None:
-        """Return the newest sample at or before a moment."""
+        """Return the newest sample or mark at or before a moment."""
+        newest = self._tables["marks"].get((instrument,))
+        if newest is not None and newest[2] <= at_ns:
+            return newest[1], newest[2]
         for key, row in self._tables["mark_samples"].down((instrument, at_ns // _MINUTE + 1)):
             if key[0] != instrument:
                 break
             if row[3] <= at_ns:
+                return row[2], row[3]
+        return None
+
+    @locked
+    def mark_after(self, instrument: str, at_ns: int) -> Row | None:
+        """Return the first sample at or after a moment."""
+        for key, row in self._tables["mark_samples"].up((instrument, at_ns // _MINUTE)):
+            if key[0] != instrument:
+                break
+            if row[3] >= at_ns:
                 return row[2], row[3]
         return None
 
@@ -338,6 +359,11 @@ class MemoryReader:
     def heartbeats(self) -> list[Heartbeat]:
         """Return all signs of life."""
         return [Heartbeat(*row) for row in self._under("heartbeats", ())]
+
+    @locked
+    def observations(self, kind: str) -> list[Observation]:
+        """Return what was kept of a kind, by name."""
+        return [Observation(*row) for row in self._under("observations", (kind,))]
 
     @locked
     def changed(self) -> int:

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from onebook.store.subscribers import DeadLetter, Heartbeat, Place, Progress, SubscriberRow
+from onebook.store.subscribers import DeadLetter, Heartbeat, Observation, Place, Progress, SubscriberRow
 from onebook.store.tables import Table
 
-TABLES = ("subscribers", "dead_letters", "heartbeats")
+TABLES = ("subscribers", "dead_letters", "heartbeats", "observations")
 
 
 class MemorySubscribers:
@@ -113,6 +113,14 @@ class MemorySubscribers:
         row = self._tables["heartbeats"].get((beat.strategy,))
         at_ns = beat.at_ns if row is None else max(beat.at_ns, row[2])
         self._tables["heartbeats"].put((beat.strategy,), (beat.strategy, beat.every_ns, at_ns))
+
+    def put_observation(self, seen: Observation) -> None:
+        """Keep the newest of a kind and name."""
+        self._tables["observations"].put((seen.kind, seen.name), tuple(seen))
+
+    def drop_observation(self, kind: str, name: str) -> None:
+        """Forget one."""
+        self._tables["observations"].put((kind, name), None)
 
     def drop_heartbeat(self, strategy: str) -> None:
         """Forget a bot that ended on purpose."""

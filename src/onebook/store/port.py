@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeVar
 
-from onebook.store.subscribers import DeadLetter, Heartbeat, SubscriberRow, SubscriberRows
+from onebook.store.subscribers import DeadLetter, Heartbeat, Observation, SubscriberRow, SubscriberRows
 
 _Result = TypeVar("_Result")
 Row = tuple[Any, ...]
@@ -177,8 +177,11 @@ class Reader(Protocol):
             limit: at most so many.
         """
 
-    def open_orders(self, account: str, instrument: str) -> list[Row]:
-        """Return the order rows of an instrument whose status is not an end."""
+    def open_orders(self, account: str | None, instrument: str | None) -> list[Row]:
+        """Return the order rows whose status is not an end: of an instrument, of an account, or all."""
+
+    def open_breaks(self, account: str, instrument: str) -> int:
+        """Return how many differences of an instrument wait for somebody."""
 
     def rate(self, base: str, quote: str, at: int, oldest: int, known: int | None) -> Row | None:
         """Return (price, at_ns, source) of the newest rate of a pair in a span."""
@@ -196,7 +199,10 @@ class Reader(Protocol):
         """Return (instrument, price, at_ns, source, written_ns) of the newest marks."""
 
     def mark_at(self, instrument: str, at_ns: int) -> Row | None:
-        """Return (price, at_ns) of the newest sample at or before a moment."""
+        """Return (price, at_ns) of the newest sample or mark at or before a moment."""
+
+    def mark_after(self, instrument: str, at_ns: int) -> Row | None:
+        """Return (price, at_ns) of the first sample at or after a moment."""
 
     def changed(self) -> int:
         """Return a number that differs when another connection than this reader's has written."""
@@ -228,6 +234,9 @@ class Reader(Protocol):
 
     def heartbeats(self) -> list[Heartbeat]:
         """Return all signs of life."""
+
+    def observations(self, kind: str) -> list[Observation]:
+        """Return what was kept of a kind, by name."""
 
 
 class Store(Reader, Protocol):

@@ -1,4 +1,4 @@
-"""What a store keeps about who reads its log: checkpoints, leases, dead letters and heartbeats.
+"""What a store keeps about who reads its log: checkpoints, leases, dead letters, heartbeats and observations.
 
 None of it is in the log, and no figure depends on it. It is written beside the records, in transactions that wait
 for no disk: what a loss of power takes away is delivered once more.
@@ -78,6 +78,15 @@ class Heartbeat(NamedTuple):
     at_ns: int
 
 
+class Observation(NamedTuple):
+    """Something seen that is to be found again after a restart, such as how far a replay was; ``value`` is text."""
+
+    kind: str
+    name: str
+    value: str
+    at_ns: int
+
+
 class SubscriberRows(Protocol):
     """Changes to these rows, inside one transaction."""
 
@@ -118,6 +127,12 @@ class SubscriberRows(Protocol):
 
     def put_heartbeat(self, beat: Heartbeat) -> None:
         """Keep a sign of life."""
+
+    def put_observation(self, seen: Observation) -> None:
+        """Keep the newest of a kind and name."""
+
+    def drop_observation(self, kind: str, name: str) -> None:
+        """Forget one."""
 
     def drop_heartbeat(self, strategy: str) -> None:
         """Forget a bot that ended on purpose."""

@@ -307,6 +307,21 @@ class ReadsContract(ABC):
         commit(store, record_ends=[(8, "order", "main", "b")], records=[reopened])
         same([row[1] for row in store.open_orders("main", "BTC/USD")], ["a", "b"])
         same(store.open_orders("x", "BTC/USD"), [])
+        other = record("order", "f", 9, 1, status="new", account="x", instrument="ETH/USD")
+        commit(store, records=[other])
+        same([row[1] for row in store.open_orders("main", None)], ["e", "a", "b"])
+        same([row[1] for row in store.open_orders(None, None)], ["e", "f", "a", "b"])
+
+    def test_open_breaks(self) -> None:
+        """How many differences of an instrument wait for somebody."""
+        store = self.opened()
+        rows = [record("break", name, 1, 9, status="open") for name in ("a", "b")]
+        rows += [record("break", "c", 1, 9, status="resolved"), record("order", "d", 1, 9, status="open")]
+        commit(store, records=rows)
+        same(store.open_breaks("main", "BTC/USD"), 2)
+        ended = record("break", "a", 2, 9, status="resolved")
+        commit(store, record_ends=[(2, "break", "main", "a")], records=[ended])
+        same((store.open_breaks("main", "BTC/USD"), store.open_breaks("main", "ETH/USD")), (1, 0))
 
     def test_rates(self) -> None:
         """The newest at or before a moment, no older than another, as known."""
@@ -351,6 +366,8 @@ class ReadsContract(ABC):
             [("4", MINUTE + 9), ("1", 2 * MINUTE)],
         )
         same([store.mark_at("A", MINUTE - 1), store.mark_at("C", MINUTE)], [None, None])
+        same(store.mark_after("A", 2 * MINUTE), ("1", 2 * MINUTE))
+        same([store.mark_after("A", 9 * MINUTE), store.mark_after("C", 0)], [None, None])
         store.put_marks([("A", "9", 2 * MINUTE, "y", 10)], [])
         same(min(store.marks()), ("A", "9", 2 * MINUTE, "y", 10))
 

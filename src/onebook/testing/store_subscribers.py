@@ -5,7 +5,7 @@ from typing import Any
 
 from onebook.errors import StoreError
 from onebook.store.port import Store
-from onebook.store.subscribers import DeadLetter, Heartbeat, Progress, SubscriberRow, SubscriberRows
+from onebook.store.subscribers import DeadLetter, Heartbeat, Observation, Progress, SubscriberRow, SubscriberRows
 from onebook.testing.store_rows import append, refused, same
 
 NEW = SubscriberRow("a", 3, 1, "running", 0, 0, 0, 0, "", 0, "me", 150, 100, 0.0, 0.0)
@@ -179,6 +179,16 @@ class SubscribersContract(ABC):
         store.aside(lambda rows: rows.drop_heartbeat("t"))
         store.aside(lambda rows: rows.drop_heartbeat("t"))
         same(store.heartbeats(), [Heartbeat("m", 5, 7)])
+
+    def test_the_newest_observation_of_a_name_stays(self) -> None:
+        """Observations are found by kind."""
+        store = self.opened()
+        for seen in (("cursor", "b", "1", 1), ("cursor", "a", "2", 1), ("peak", "a", "3", 1), ("cursor", "b", "4", 2)):
+            store.aside(lambda rows, seen=seen: rows.put_observation(Observation(*seen)))
+        same(store.observations("cursor"), [Observation("cursor", "a", "2", 1), Observation("cursor", "b", "4", 2)])
+        store.aside(lambda rows: rows.drop_observation("cursor", "a"))
+        same(store.observations("cursor"), [Observation("cursor", "b", "4", 2)])
+        same((store.observations("peak"), store.observations("x")), ([Observation("peak", "a", "3", 1)], []))
 
     # ---- transactions ----
 

@@ -3,10 +3,13 @@
 from decimal import Decimal
 
 from onebook.domain import facts, times
+from onebook.domain.decide import protecting
 from onebook.domain.decide.arriving import begin, into, movement_of
 from onebook.domain.decide.definitions import change_symbol
+from onebook.domain.decide.orders import take_terms
 from onebook.domain.identity import identity_text
-from onebook.domain.numbers import plain, share
+from onebook.domain.numbers import add, plain, share, subtract
+from onebook.domain.shapes import Data
 from onebook.domain.state import Decision, EventDraft, Ledger, Record, Stamp, State
 
 
@@ -44,6 +47,7 @@ def record_corporate_action(state: State, fact: facts.CorporateAction, stamp: St
             cash_in_lieu=fact.cash_in_lieu,
         )
         _adjust_orders(state, start.decision, fact, ledger)
+        protecting.split(state, start.decision, fact, ledger, start.at)
     else:
         paid = None if fact.paid_at is None else times.from_datetime("paid_at", fact.paid_at)
         movement = movement_of(
@@ -60,27 +64,30 @@ def record_corporate_action(state: State, fact: facts.CorporateAction, stamp: St
 
 
 def _adjust_orders(state: State, decision: Decision, fact: facts.CorporateAction, ledger: Ledger) -> None:
-    """Open orders follow a split: buy limits and sell stops are adjusted, a reverse split cancels all."""
+    """Open orders follow a split: buy limits and sell stops are adjusted, a reverse split cancels all.
+
+    What an order has filled stands in the units of then; what is left of it is in the new ones.
+    """
     assert fact.numerator is not None and fact.denominator is not None  # noqa: S101,PT018  by its record
     top, low = Decimal(fact.numerator), Decimal(fact.denominator)
     for record in state.open_orders(fact.account, ledger.instrument):
         body = dict(record.body)
+        if not body.get("known", True):  # only fills name it: nobody knows what was ordered
+            continue
         status = str(body["status"])
         if top < low:
             body |= {"status": "canceled", "reason": "reverse split"}
             status = "canceled"
         else:
             wanted = (body["side"] == "buy" and "limit_price" in body) or (
-                body["side"] == "sell" and "stop_price" in body
+                body["side"] == "sell" and ("stop_price" in body or body.get("kind") == "trailing_stop")
             )
             if not wanted:
                 continue
-            body["quantity"] = plain(share(Decimal(body["quantity"]), top, low))
-            for name in ("limit_price", "stop_price", "trail_amount"):
-                if name in body:
-                    body[name] = plain(share(Decimal(body[name]), low, top))
+            take_terms(body, _terms_after(body, top, low))
             body["reason"] = "split"
-        decision.events.append(EventDraft("order_updated", body, record.strategy or None))
+        shown = {name: value for name, value in body.items() if name != "placed"}
+        decision.events.append(EventDraft("order_updated", shown, record.strategy or None))
         decision.records.append(
             Record(
                 "order",
@@ -93,3 +100,13 @@ def _adjust_orders(state: State, decision: Decision, fact: facts.CorporateAction
                 status,
             )
         )
+
+
+def _terms_after(body: Data, top: Decimal, low: Decimal) -> Data:
+    """Return the terms of an order after a split."""
+    filled = Decimal(body.get("filled_quantity", "0"))
+    left = share(subtract(Decimal(body["quantity"]), filled), top, low)
+    prices = [name for name in ("limit_price", "stop_price", "trail_amount") if name in body]
+    return {"quantity": plain(add(filled, left))} | {
+        name: plain(share(Decimal(body[name]), low, top)) for name in prices
+    }

@@ -105,6 +105,23 @@ def define_settings(state: State, fact: facts.BookSettings, stamp: Stamp) -> Dec
     return decision
 
 
+def define_limits(state: State, fact: facts.Limits, stamp: Stamp) -> Decision:
+    """Set what the order gate lets through."""
+    key = identity_text(fact.account, fact.strategy, fact.instrument)
+    decision = Decision(fact.account, fact.instrument, fact.strategy)
+    decision.identity = identity_text(fact.KIND, fact.account, fact.strategy, fact.instrument)
+    decision.occurred_ns = stamp.recorded_ns
+    data = fact_data(fact)
+    held = state.record(fact.KIND, "", key)
+    if held is not None and held.body["definition"] == data:
+        decision.status, decision.first = "exists", int(held.body["first"])
+        return decision
+    decision.events.append(EventDraft("limits_defined", data | {"fact": fact.KIND}))
+    body = {"definition": data, "first": stamp.sequence}
+    decision.records.append(Record(fact.KIND, "", key, stamp.recorded_ns, body, fact.instrument, fact.strategy))
+    return decision
+
+
 def record_rate(state: State, fact: facts.Rate, stamp: Stamp) -> Decision:
     """Take in a rate; what had none until now is valued, what was valued stays."""
     at = stamp.recorded_ns if fact.occurred_ns is None else fact.occurred_ns

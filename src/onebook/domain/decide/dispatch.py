@@ -12,8 +12,11 @@ from onebook.domain.decide import (
     money,
     notes,
     orders,
+    placed_orders,
+    protecting,
     signals,
     state_changes,
+    trading,
     transfers,
 )
 from onebook.domain.state import Decision, Stamp, State
@@ -36,6 +39,22 @@ _FACTS: dict[type[Any], Callable[[State, Any, Stamp], Decision]] = {
     facts.Instrument: definitions.define_instrument,
     facts.Account: definitions.define_account,
     facts.BookSettings: definitions.define_settings,
+    facts.Limits: definitions.define_limits,
+}
+
+_COMMANDS: dict[type[Any], Callable[[State, Any, Stamp], Decision]] = {
+    commands.Annotate: notes.annotate,
+    commands.Bust: corrections.bust,
+    commands.ChangeState: state_changes.change_state,
+    commands.Correct: corrections.correct,
+    commands.MoveStop: protecting.move,
+    commands.Note: notes.note,
+    commands.Place: placed_orders.place_order,
+    commands.Protect: protecting.protect,
+    commands.Publish: lambda _state, command, stamp: state_changes.publish(command, stamp),
+    commands.Replace: placed_orders.replace_order,
+    commands.SetTrading: trading.set_trading,
+    commands.TriggerStop: protecting.trigger,
 }
 
 
@@ -52,15 +71,5 @@ def decide(state: State, command: commands.Command, stamp: Stamp) -> Decision:
             msg = f"{type(command.fact).__name__} is not a fact; record a Fill, an Order, a Transfer and so on"
             raise InputError(msg, fact=command.fact)
         return recorder(state, command.fact, stamp)
-    if isinstance(command, commands.Bust):
-        return corrections.bust(state, command, stamp)
-    if isinstance(command, commands.Correct):
-        return corrections.correct(state, command, stamp)
-    if isinstance(command, commands.Annotate):
-        return notes.annotate(state, command, stamp)
-    if isinstance(command, commands.ChangeState):
-        return state_changes.change_state(state, command, stamp)
-    if isinstance(command, commands.Publish):
-        return state_changes.publish(command, stamp)
-    assert isinstance(command, commands.Note)  # noqa: S101  the union ends here
-    return notes.note(state, command, stamp)
+    decider = _COMMANDS[type(command)]
+    return decider(state, command, stamp)

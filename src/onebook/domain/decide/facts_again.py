@@ -8,7 +8,22 @@ from onebook.domain.shapes import Data
 from onebook.domain.state import Decision, EventDraft, Record, Stamp, State
 
 _SILENT = frozenset(
-    {"strategy", "note", "tags", "raw", "status", "first", "own_time", "known", "fact", "group_id"}
+    {
+        "strategy",
+        "note",
+        "tags",
+        "raw",
+        "status",
+        "first",
+        "own_time",
+        "known",
+        "fact",
+        "group_id",
+        "asked",
+        "denied",
+        "figures",
+        "reason",
+    }
     | {"resting", "venue_order_id", "filled_quantity", "filled_value", "average_price", "reason"}
     | {"venue_filled", "odd_updates", "trip", "close_reason", "occurred_ns", "conflicts"}
 )

@@ -9,6 +9,8 @@ from onebook.domain.state import Decision, EventDraft, Record, Stamp, State, Sto
 from onebook.errors import AmbiguousLot
 
 _ANNOTATION = "annotation"
+BREAK = "break"
+"""The kind of record in which a difference waits for somebody."""
 
 
 def note(state: State, command: commands.Note, stamp: Stamp) -> Decision:
@@ -28,8 +30,47 @@ def note(state: State, command: commands.Note, stamp: Stamp) -> Decision:
     if command.type == "book_restored":
         epoch = str(command.data["epoch"])
         decision.records.append(Record("epoch", "", epoch, stamp.recorded_ns, dict(command.data)))
+    if command.type == "break_found":
+        _open_break(decision, command, stamp)
+    elif command.type == "break_resolved":
+        _close_break(state, decision, command, stamp)
     decision.tally["other_entries"] = 1
     return decision
+
+
+def _open_break(decision: Decision, command: commands.Note, stamp: Stamp) -> None:
+    """Put a difference on the break desk: nothing is opened in its instrument until somebody settles it."""
+    data = command.data
+    decision.account = str(data.get("account", "")) or command.account or "main"
+    body: Data = {
+        "break_kind": data["kind"],
+        "identity": str(data.get("reason", "")),
+        "first_seen": stamp.recorded_ns,
+        "last_seen": stamp.recorded_ns,
+        "state": "open",
+    }
+    key = f"break-{stamp.sequence}"
+    decision.records.append(
+        Record(BREAK, decision.account, key, stamp.recorded_ns, body, command.instrument, command.strategy, "open")
+    )
+
+
+def _close_break(state: State, decision: Decision, command: commands.Note, stamp: Stamp) -> None:
+    """Settle a difference that is open: named by its id, or by the key under which it was found."""
+    data = command.data
+    decision.account = str(data.get("account", "")) or command.account or "main"
+    name = str(data.get("break", ""))
+    if not name:
+        found = state.identities(scope("note"), identity_text("break_found", str(data.get("key", ""))))
+        name = f"break-{found[0][0]}" if found else ""
+    held = state.record(BREAK, decision.account, name)
+    if held is None or held.status != "open":
+        return
+    body = dict(held.body) | {"state": "resolved", "last_seen": stamp.recorded_ns, "resolver": stamp.actor}
+    if data.get("reason"):
+        body["identity"] = str(data["reason"])
+    place = (held.occurred_ns, body, held.instrument, held.strategy, "resolved")
+    decision.records.append(Record(BREAK, decision.account, name, *place))
 
 
 def annotate(state: State, command: commands.Annotate, stamp: Stamp) -> Decision:

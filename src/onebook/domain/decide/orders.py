@@ -1,10 +1,12 @@
 """Orders: our wish, what the venue says of it, and what its fills make of it."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from onebook.domain import facts
 from onebook.domain.decide.facts_again import generated, seen_before
+from onebook.domain.decide.linking import earlier_fills
 from onebook.domain.holdings import flag_bit
 from onebook.domain.identity import identity_text, scope
 from onebook.domain.movements import Movement
@@ -18,6 +20,9 @@ ORDER = "order"
 VENUE_ORDER = "venue_order"
 _SAID_BEFORE = ("venue_order_id", "venue_filled", "resting")
 """What updates that came before their order said of it."""
+CHANGEABLE = ("quantity", "limit_price", "stop_price")
+"""What of an order a venue may change."""
+
 _UNKNOWN = flag_bit("unknown_order")
 _OVERFILLED = flag_bit("overfilled")
 
@@ -88,7 +93,7 @@ def _put(decision: Decision, order: Record, body: Data, progress: Progress, at: 
     ]
     decision.records.append(record)
     if body.get("known", True):
-        shown = {name: value for name, value in body.items() if name not in {"known", "resting", "updates"}}
+        shown = {name: value for name, value in body.items() if name not in {"known", "resting", "updates", "placed"}}
         decision.events.append(
             EventDraft(
                 "order_updated",
@@ -99,40 +104,75 @@ def _put(decision: Decision, order: Record, body: Data, progress: Progress, at: 
         )
 
 
-def record_order(state: State, order: facts.Order, stamp: Stamp) -> Decision:
-    """Take in an order as sent: it waits for the venue's word. Fills that came before it count."""
+def record_order(
+    state: State, order: facts.Order, stamp: Stamp, *, gate: Data | None = None, denied: str = ""
+) -> Decision:
+    """Take in an order as sent: it waits for the venue's word. Fills that came before it count.
+
+    Args:
+        state: the book.
+        order: which.
+        stamp: the entry's place.
+        gate: what the order gate saw, where it was asked.
+        denied: the code of its reason against the order; it is not sent then.
+    """
     order_id = order.client_order_id or generated("order", stamp)
     decision = Decision(order.account, order.instrument, order.strategy)
     decision.identity = identity_text("order", order.account, order_id)
     held = state.record(ORDER, order.account, order_id)
     data = fact_data(order.replaced(client_order_id=order_id))
     if held is not None and held.body.get("known", True):
-        return seen_before(state, decision, held, data, stamp, given_ns=order.occurred_ns)
+        first_report = replace(held, body=as_placed(held.body))
+        return seen_before(state, decision, first_report, data, stamp, given_ns=order.occurred_ns)
     at = stamp.recorded_ns if order.occurred_ns is None else order.occurred_ns
     decision.occurred_ns = at
     if order.occurred_ns is None:
         data["own_time"] = True
-    decision.events.append(EventDraft("order_updated", data | {"fact": "order", "status": "pending_new"}))
+    first: Data = data | {"fact": "order", "status": "denied" if denied else "pending_new"}
+    if gate is not None:
+        first["gate"] = gate
+        data |= {"asked": gate["asked"]} if "asked" in gate else {}
+        data |= {"denied": denied, "reason": gate["text"], "figures": gate["figures"]} if denied else {}
+    decision.events.append(EventDraft("order_updated", first))
     decision.identities.append((scope("order", order.account), order_id, 1))
     earlier = held.body if held is not None else {}
     status = str(earlier.get("status", "unknown"))
-    status = "pending_new" if status == "unknown" else status
+    status = "denied" if denied else "pending_new" if status == "unknown" else status
     body = {name: value for name, value in data.items() if name != "raw"} | {"status": status}
     body |= {name: earlier[name] for name in _SAID_BEFORE if name in earlier}
     body["first"] = stamp.sequence
-    progress = Progress(
-        status,
-        Decimal(earlier.get("filled_quantity", "0")),
-        Decimal(earlier.get("filled_value", "0")),
-    )
     fresh = Record(ORDER, order.account, order_id, at, body, order.instrument, order.strategy, status)
-    if progress.filled or status != "pending_new":
+    quantity, value = Decimal(earlier.get("filled_quantity", "0")), Decimal(earlier.get("filled_value", "0"))
+    if "venue_order_id" in earlier:
+        link = state.record(VENUE_ORDER, order.account, earlier["venue_order_id"])
+        before = 0 if link is None else int(link.body.get("since", 0))
+        left, since = subtract(order.quantity, quantity), at if link is None else link.occurred_ns
+        more = earlier_fills(state, fresh, earlier["venue_order_id"], left, before=before, since_ns=since)
+        quantity, value = add(quantity, more[0]), add(value, more[1])
+    progress = Progress(status, quantity, value)
+    if progress.filled or status not in {"pending_new", "denied"}:
         _put(decision, fresh, body, after_fills(progress, order.quantity), at)
     else:
         decision.records.append(fresh)
     if order_id == generated("order", stamp):
         decision.tally["facts_without_identity"] = 1
     return decision
+
+
+def take_terms(body: Data, terms: Data) -> None:
+    """Give an order other terms; what it was placed with is kept, so that the same order again is known."""
+    placed = dict(body.get("placed", {}))
+    for name in terms:
+        placed.setdefault(name, body.get(name))
+    if placed:
+        body["placed"] = placed
+    body |= terms
+
+
+def as_placed(body: Data) -> Data:
+    """Return an order as it was placed, before anybody changed its terms."""
+    first = body | body.get("placed", {})
+    return {name: value for name, value in first.items() if value is not None and name != "placed"}
 
 
 def record_order_update(state: State, update: facts.OrderUpdate, stamp: Stamp) -> Decision:
@@ -142,11 +182,13 @@ def record_order_update(state: State, update: facts.OrderUpdate, stamp: Stamp) -
     at = stamp.recorded_ns if update.occurred_ns is None else update.occurred_ns
     decision.occurred_ns = at
     filled_text = "" if update.filled is None else plain(update.filled)
+    terms = {name: plain(value) for name in CHANGEABLE if (value := getattr(update, name)) is not None}
     key = identity_text(
         update.client_order_id,
         update.status,
         filled_text,
         "" if update.occurred_ns is None else str(update.occurred_ns),
+        *(f"{name}={value}" for name, value in terms.items()),
     )
     decision.identity = identity_text("order_update", update.account, key)
     updates = scope("order_update", update.account)
@@ -180,19 +222,11 @@ def record_order_update(state: State, update: facts.OrderUpdate, stamp: Stamp) -
     decision.events.append(EventDraft("order_updated", data))
     decision.identities.append((updates, key, 1))
     if update.venue_order_id:
-        body["venue_order_id"] = update.venue_order_id
-        named = Record(
-            VENUE_ORDER,
-            update.account,
-            update.venue_order_id,
-            at,
-            {"client_order_id": update.client_order_id},
-        )
-        decision.records.append(named)
+        _link(state, decision, order, body, update, stamp)
     if not allowed:
         body["odd_updates"] = body.get("odd_updates", 0) + 1
     elif known:
-        body["status"] = _settled(body, status, update)
+        body["status"] = _settled(body, update)
         if update.status in {"new", "triggered"}:
             body["resting"] = update.status
         if update.reason:
@@ -201,8 +235,8 @@ def record_order_update(state: State, update: facts.OrderUpdate, stamp: Stamp) -
         body["status"] = update.status
         if update.status in {"new", "triggered"}:
             body["resting"] = update.status
-    if filled_text:
-        body["venue_filled"] = filled_text
+    body |= {"venue_filled": filled_text} if filled_text else {}
+    take_terms(body, terms if allowed and update.status != "pending_replace" else {})
     decision.records.append(
         Record(
             ORDER,
@@ -218,18 +252,44 @@ def record_order_update(state: State, update: facts.OrderUpdate, stamp: Stamp) -
     return decision
 
 
-def _settled(body: Data, status: str, update: facts.OrderUpdate) -> str:
+def _link(
+    state: State, decision: Decision, order: Record | None, body: Data, update: facts.OrderUpdate, stamp: Stamp
+) -> None:
+    """Give an order the venue's id; fills that named only that id count for it from now on."""
+    body["venue_order_id"] = update.venue_order_id
+    known = state.record(VENUE_ORDER, update.account, update.venue_order_id)
+    since = stamp.sequence if known is None else known.body.get("since", 0)
+    name = {"client_order_id": update.client_order_id, "since": since}
+    decision.records.append(Record(VENUE_ORDER, update.account, update.venue_order_id, decision.occurred_ns, name))
+    if known is None and order is not None and body.get("known", True):
+        wanted = Decimal(body["quantity"]) if update.filled is None else update.filled
+        _attach(body, *_before(state, order, update, wanted, stamp.sequence))
+
+
+def _before(
+    state: State, order: Record, update: facts.OrderUpdate, wanted: Decimal, sequence: int
+) -> tuple[Decimal, Decimal]:
+    since = order.occurred_ns if update.occurred_ns is None else update.occurred_ns
+    return earlier_fills(state, order, update.venue_order_id, wanted, before=sequence, since_ns=since)
+
+
+def _attach(body: Data, quantity: Decimal, value: Decimal) -> None:
+    """Add fills that came before to an order that takes another status next."""
+    if not quantity:
+        return
+    filled_quantity = add(Decimal(body.get("filled_quantity", "0")), quantity)
+    filled_value = add(Decimal(body.get("filled_value", "0")), value)
+    progress = Progress(str(body["status"]), filled_quantity, filled_value)
+    body |= {"filled_quantity": plain(filled_quantity), "filled_value": plain(filled_value)}
+    body["average_price"] = plain(progress.average_price or ZERO)
+
+
+def _settled(body: Data, update: facts.OrderUpdate) -> str:
     """Return the status after an allowed update: fills decide whether an order is filled, not the update."""
     filled_quantity = Decimal(body.get("filled_quantity", "0"))
-    if update.status in {"partially_filled", "filled"} and status not in {"pending_new", "unknown"}:
-        return (
-            after_fills(Progress(update.status, filled_quantity), Decimal(body["quantity"]), "new").status
-            if filled_quantity
-            else update.status
-        )
-    if update.status == "new" and filled_quantity:
-        return "partially_filled"
-    return update.status
+    if not filled_quantity:
+        return update.status
+    return after_fills(Progress(update.status, filled_quantity), Decimal(body["quantity"]), "new").status
 
 
 def _repeated_update(state: State, update: facts.OrderUpdate, order: Record | None, updates: str, key: str) -> int:

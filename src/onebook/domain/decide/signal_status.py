@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from onebook.domain import facts
+from onebook.domain.decide import protecting
 from onebook.domain.decide.history import is_busted, newest_version
 from onebook.domain.decide.signals import EVENTS, NAMED, SAID, SIGNAL
 from onebook.domain.holdings import ClosedTrip, Trip
@@ -32,8 +33,9 @@ _Name = tuple[str, str]
 def follow(state: State, decision: Decision, *fills: facts.Fill, changed: _Changed = _NOTHING) -> None:
     """Move the signals that a decision's new fills and its round trips name, in the same entry.
 
-    Where it folded again, the fills that stand are asked.
+    Where it folded again, the fills that stand are asked. Stops of positions that closed end with them.
     """
+    protecting.settle(state, decision)
     if decision.points_ended:
         _settle(state, decision, fills, changed)
         return

@@ -42,6 +42,7 @@ PORTS = {"udp": 514, "tcp": 601, "tls": 6514}
 
 SEVERITIES = (
     ("daily_loss_breached", 2),
+    ("drawdown_breached", 2),
     ("bot_silent", 4),
     ("trade_conflicted", 4),
     ("break_found", 4),

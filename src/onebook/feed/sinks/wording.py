@@ -281,13 +281,15 @@ def _trading_state(event: Event) -> str:
 
 
 def _daily_loss(event: Event) -> str:
-    loss, limit = _given(event, "loss", ": lost "), _given(event, "limit", ", limit ")
-    return f"daily loss limit reached{_where(event)}{loss}{limit}{_given(event, 'reason', '; ')}"
+    what = event.type.removesuffix("_breached")
+    loss = _given(event, "drawdown" if what == "drawdown" else "loss", ": lost ")
+    return f"{what.replace('_', ' ')} limit reached{_where(event)}{loss}{_given(event, 'limit', ', limit ')}"
 
 
 def _stop(event: Event) -> str:
-    price = _given(event, "price", " at ")
-    return f"{_subject(event)}stop triggered{price}{_where(event)}{_given(event, 'reason', '; ')}"
+    kind = (_what(event, "kind") or "stop").replace("_", " ")
+    price = f"{_given(event, 'mark', ' at ')}{_given(event, 'level', ', level ')}"
+    return f"{_subject(event)}{kind} triggered{price}{_where(event)}"
 
 
 def _silent(event: Event) -> str:
@@ -333,6 +335,7 @@ _LINES: dict[str, Callable[[Event], str]] = {
     "cash_moved": _money,
     "daily_loss_breached": _daily_loss,
     "day_ended": _day,
+    "drawdown_breached": _daily_loss,
     "funding_paid": _money,
     "order_updated": _order,
     "position_closed": _closed,

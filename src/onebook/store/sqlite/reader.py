@@ -12,13 +12,14 @@ from onebook.store.sql import statements
 from onebook.store.sqlite import cutting
 from onebook.store.sqlite.errors import translated
 from onebook.store.sqlite.subscribers import SQL as SUBSCRIBERS
-from onebook.store.subscribers import DeadLetter, Heartbeat, SubscriberRow
+from onebook.store.subscribers import DeadLetter, Heartbeat, Observation, SubscriberRow
 
 READS = statements("onebook.store.sqlite", "reads.sql") | {
     name: SUBSCRIBERS[name]
-    for name in ("subscriber", "subscribers", "dead_letters", "count_dead_letters", "heartbeats")
+    for name in ("subscriber", "subscribers", "dead_letters", "count_dead_letters", "heartbeats", "observations")
 }
 FEED_SCHEMA = 2
+TRADING_SCHEMA = 3
 """The first schema that has subscribers."""
 
 _FAR = 2**62
@@ -173,9 +174,17 @@ class SqliteReader:
         """Return record rows of a kind in time."""
         return self._rows("records", kind, *after, _FAR if known is None else known, limit)
 
-    def open_orders(self, account: str, instrument: str) -> list[Row]:
+    def open_orders(self, account: str | None, instrument: str | None) -> list[Row]:
         """Return orders of an instrument that may still fill."""
+        if account is None:
+            return self._rows("open_orders_all")
+        if instrument is None:
+            return self._rows("open_orders_of", account)
         return self._rows("open_orders", account, instrument)
+
+    def open_breaks(self, account: str, instrument: str) -> int:
+        """Return how many differences of an instrument wait for somebody."""
+        return int(self._rows("open_breaks", account, instrument)[0][0])
 
     def rate(self, base: str, quote: str, at: int, oldest: int, known: int | None) -> Row | None:
         """Return (price, at_ns, source) of the newest rate of a pair in a span."""
@@ -194,8 +203,12 @@ class SqliteReader:
         return self._rows("marks")
 
     def mark_at(self, instrument: str, at_ns: int) -> Row | None:
-        """Return the newest sample at or before a moment."""
+        """Return the newest sample or mark at or before a moment."""
         return self._row("mark_at", instrument, at_ns // 60_000_000_000, at_ns)
+
+    def mark_after(self, instrument: str, at_ns: int) -> Row | None:
+        """Return the first sample at or after a moment."""
+        return self._row("mark_after", instrument, at_ns // 60_000_000_000, at_ns)
 
     def about(self) -> dict[str, str]:
         """Return what is kept about this file."""
@@ -235,6 +248,12 @@ class SqliteReader:
         if self.connection.pragma("user_version") < FEED_SCHEMA:
             return []
         return self._rows(name, *params)
+
+    def observations(self, kind: str) -> list[Observation]:
+        """Return what was kept of a kind, by name."""
+        if self.connection.pragma("user_version") < TRADING_SCHEMA:
+            return []
+        return [Observation(*row) for row in self._feed_rows("observations", kind)]
 
     def digest_rows(self, table: str) -> Iterator[Row]:
         """Return all rows of a read model, one by one."""

@@ -184,10 +184,29 @@ ORDER BY occurred_ns, account, id LIMIT ?6
 
 -- name: open_orders
 -- Orders of an instrument that may still fill.
-SELECT account, id, occurred_ns, body, instrument, strategy, status, known_from FROM records
+SELECT account, id, occurred_ns, body, instrument, strategy, status, known_from FROM records INDEXED BY records_open
 WHERE kind = 'order' AND known_until IS NULL AND account = ? AND instrument = ?
     AND status NOT IN ('denied', 'rejected', 'canceled', 'expired', 'filled')
 ORDER BY occurred_ns, id
+
+-- name: open_orders_of
+-- Orders of an account that may still fill.
+SELECT account, id, occurred_ns, body, instrument, strategy, status, known_from FROM records INDEXED BY records_open
+WHERE kind = 'order' AND known_until IS NULL AND account = ?
+    AND status NOT IN ('denied', 'rejected', 'canceled', 'expired', 'filled')
+ORDER BY occurred_ns, id
+
+-- name: open_orders_all
+-- All orders that may still fill.
+SELECT account, id, occurred_ns, body, instrument, strategy, status, known_from FROM records INDEXED BY records_open
+WHERE kind = 'order' AND known_until IS NULL
+    AND status NOT IN ('denied', 'rejected', 'canceled', 'expired', 'filled')
+ORDER BY occurred_ns, account, id
+
+-- name: open_breaks
+-- How many differences of an instrument wait for somebody.
+SELECT count(*) FROM records INDEXED BY breaks_open
+WHERE kind = 'break' AND known_until IS NULL AND status = 'open' AND account = ? AND instrument = ?
 
 -- name: rate
 -- The newest rate of a pair at or before a moment, not older than another, as known at a sequence.
@@ -208,9 +227,21 @@ SELECT name, count FROM tally
 SELECT instrument, price, at_ns, source, written_ns FROM marks
 
 -- name: mark_at
--- The newest sample at or before a moment.
-SELECT price, at_ns FROM mark_samples WHERE instrument = ? AND minute <= ? AND at_ns <= ?
-ORDER BY minute DESC LIMIT 1
+-- The newest sample at or before a moment, or the newest mark where that is not after it.
+SELECT price, at_ns FROM (
+    SELECT price, at_ns FROM (
+        SELECT price, at_ns FROM mark_samples WHERE instrument = ?1 AND minute <= ?2 AND at_ns <= ?3
+        ORDER BY minute DESC LIMIT 1
+    )
+    UNION ALL
+    SELECT price, at_ns FROM marks WHERE instrument = ?1 AND at_ns <= ?3
+)
+ORDER BY at_ns DESC LIMIT 1
+
+-- name: mark_after
+-- The first sample at or after a moment.
+SELECT price, at_ns FROM mark_samples WHERE instrument = ? AND minute >= ? AND at_ns >= ?
+ORDER BY minute LIMIT 1
 
 -- name: about
 -- What is kept about this file.

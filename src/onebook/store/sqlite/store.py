@@ -28,7 +28,7 @@ from onebook.store.subscribers import SubscriberRows
 
 WRITES = statements("onebook.store.sqlite", "writes.sql")
 APPLICATION_ID = 0x1B00C
-MIGRATIONS = ("0001_book.sql", "0002_feed.sql")
+MIGRATIONS = ("0001_book.sql", "0002_feed.sql", "0003_trading.sql")
 BUSY_MS = 10_000
 CHECKPOINT_PAGES = 4000
 MARKS_CHECKPOINT_PAGES = 4 * CHECKPOINT_PAGES

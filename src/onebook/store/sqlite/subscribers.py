@@ -6,7 +6,7 @@ import apsw
 
 from onebook.store.sql import statements
 from onebook.store.sqlite.errors import translated
-from onebook.store.subscribers import DeadLetter, Heartbeat, Place, Progress, SubscriberRow
+from onebook.store.subscribers import DeadLetter, Heartbeat, Observation, Place, Progress, SubscriberRow
 
 SQL = statements("onebook.store.sqlite", "subscribers.sql")
 
@@ -74,6 +74,14 @@ class SqliteSubscribers:
     def put_heartbeat(self, beat: Heartbeat) -> None:
         """Keep a sign of life."""
         self._run("put_heartbeat", *beat)
+
+    def put_observation(self, seen: Observation) -> None:
+        """Keep the newest of a kind and name."""
+        self._run("put_observation", *seen)
+
+    def drop_observation(self, kind: str, name: str) -> None:
+        """Forget one."""
+        self._run("drop_observation", kind, name)
 
     def drop_heartbeat(self, strategy: str) -> None:
         """Forget a bot that ended on purpose."""

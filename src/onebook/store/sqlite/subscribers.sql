@@ -87,6 +87,19 @@ SELECT strategy, every_ns, at_ns FROM heartbeats ORDER BY strategy
 INSERT INTO heartbeats (strategy, every_ns, at_ns) VALUES (?, ?, ?)
 ON CONFLICT (strategy) DO UPDATE SET every_ns = excluded.every_ns, at_ns = max(at_ns, excluded.at_ns)
 
+-- name: observations
+-- What was kept of a kind.
+SELECT kind, name, value, at_ns FROM observations WHERE kind = ? ORDER BY name
+
+-- name: put_observation
+-- Keep the newest.
+INSERT INTO observations (kind, name, value, at_ns) VALUES (?, ?, ?, ?)
+ON CONFLICT (kind, name) DO UPDATE SET value = excluded.value, at_ns = excluded.at_ns
+
+-- name: drop_observation
+-- Forget one.
+DELETE FROM observations WHERE kind = ? AND name = ?
+
 -- name: drop_heartbeat
 -- Forget a bot that ended on purpose.
 DELETE FROM heartbeats WHERE strategy = ?

@@ -1,0 +1,353 @@
+"""Booking what a recorder took: facts as they are, an order that was seen as what it adds to what the book knows.
+
+Nothing is remembered between two calls: what is booked already is asked of the book, so that restarts, repeats and
+the spool's second tries add nothing.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from typing import Any
+
+from onebook.book.core import Core
+from onebook.domain import facts
+from onebook.domain.numbers import multiply, quotient
+from onebook.domain.orders import OURS, TERMINAL, may_follow
+from onebook.domain.shapes import fact_data
+from onebook.errors import ConflictError, InputError, RuleError, StoreError
+from onebook.intake.adapters.recorder_differences import Differences
+from onebook.intake.adapters.recorder_known import Known, known_order
+from onebook.intake.adapters.recorder_positions import Positions
+from onebook.intake.adapters.recorder_seen import SENT, Item, OrderSeen, PositionSeen, Unbooked
+
+MAX_BOTS = 1000
+"""Most bots that one recorder books for."""
+BY_COST = "by_cost"
+"""Tag of an order that names what it spends: its quantity is an estimate until the venue says it."""
+MARGIN = Decimal("1.1")
+"""How much more than its cost buys just now such an order is taken to buy at most."""
+TERMS = ("instrument", "side", "quantity", "kind", "limit_price", "stop_price", "group_id", "parent_id")
+_NEVER_THERE = frozenset({"rejected", "denied"})
+
+_log = logging.getLogger("onebook.recorder")
+
+
+class Bookings:
+    """Books items of bots: a spool may hold those of several.
+
+    Args:
+        book: into which.
+    """
+
+    def __init__(self, book: Core) -> None:
+        self._book = book
+        self._known: dict[tuple[str, str, str], Booking] = {}
+
+    def book(self, whose: tuple[str, str, str], items: Sequence[Item]) -> None:
+        """Book items of an account, venue and strategy, as :meth:`Booking.book` does."""
+        if whose not in self._known:
+            if len(self._known) >= MAX_BOTS:
+                self._known.clear()
+            self._known[whose] = Booking(self._book, *whose)
+        self._known[whose].book(items)
+
+
+class Booking:
+    """Books items of one bot.
+
+    Args:
+        book: into which.
+        account: whose.
+        venue: where.
+        strategy: of what names none.
+    """
+
+    def __init__(self, book: Core, account: str, venue: str, strategy: str) -> None:
+        self._book, self._strategy, self._account, self._venue = book, strategy, account, venue
+        self._positions = Positions(book, strategy, account, venue)
+        self._differences = Differences(book, (account, venue, strategy), self._averages_differ)
+
+    def book(self, items: Iterable[Item]) -> None:
+        """Book items in order, each once; what no book can take becomes a break.
+
+        Raises:
+            StoreError: the book fails; booking the same items again later is safe.
+        """
+        plain_facts: list[Any] = []
+        for item in items:
+            if isinstance(item, _COMPARED):
+                self._record(plain_facts)
+                plain_facts = []
+                self._one(item)
+            else:
+                plain_facts.append(item)
+        self._record(plain_facts)
+
+    def _one(self, item: Item) -> None:
+        if isinstance(item, Unbooked):
+            self._break(item.what, item.reason, item.instrument, item.raw, item.occurred_ns)
+        elif isinstance(item, OrderSeen):
+            self._seen(item)
+        elif isinstance(item, PositionSeen):
+            self._positions.compare(item)
+        elif isinstance(item, facts.Fill):
+            self._record([self._owned(item)])
+        elif isinstance(item, facts.Instrument):
+            self._define(item)
+        elif isinstance(item, facts.Order):
+            if not self._is_sent_again(item):
+                self._record([item])
+        elif isinstance(item, facts.OrderUpdate) and self._is_news(item):
+            self._record([item])
+
+    def _define(self, found: facts.Instrument) -> None:
+        """Record an instrument when the book has none of its symbol.
+
+        One that is there stands: it may be a person's. Where a market gives a contract another size, which happens
+        when two venues use one symbol, that is a break: what is traded would be booked in the wrong size.
+        """
+        there = [item for item in self._book.facts("instrument") if item.symbol == found.symbol]
+        if not there:
+            self._record([found])
+        elif there[-1].contract_size != found.contract_size and found.lot_size is not None:
+            reason = (
+                f"the book has contracts of {there[-1].contract_size} for {found.symbol}, {self._venue} has"
+                f" {found.contract_size}; keep venues whose contracts differ in books of their own"
+            )
+            self._break("instrument", reason, found.symbol, {"symbol": found.symbol}, None)
+
+    def _is_sent_again(self, wish: facts.Order) -> bool:
+        """Say whether the book has this order already, sent before under the same id: the bot tries once more."""
+        order = self._known("", wish.client_order_id)
+        if not order.is_known or order.body is None or order.at == wish.occurred_ns:
+            return False
+        placed, asked = order.body | order.body.get("placed", {}), fact_data(wish)
+        return all((placed.get(name) or None) == (asked.get(name) or None) for name in TERMS)
+
+    def _is_news(self, update: facts.OrderUpdate) -> bool:
+        """Say whether an update is to be booked.
+
+        What a failed call makes of its order holds only for the order of that call, and only until the venue has said
+        something: the refusal of a second try says nothing of the first.
+        """
+        sent = update.raw.get(SENT)
+        if sent is None:
+            return True
+        order = self._known("", update.client_order_id)
+        return order.is_known and order.at == sent and order.status in {"pending_new", "unknown"}
+
+    def _record(self, found: list[Any]) -> None:
+        if not found:
+            return
+        report = self._book.record_many(found)
+        for refusal in report.refused:
+            fact, error = found[refusal.index], refusal.error
+            if isinstance(error, StoreError | ConflictError):
+                raise error
+            if isinstance(error, RuleError) and isinstance(fact, facts.OrderUpdate | facts.Order):
+                _log.debug("%s is not taken: %s", fact, error)  # our wish, and the venue was faster
+                continue
+            told = fact_data(fact) | {"occurred_ns": getattr(fact, "occurred_ns", None)}
+            at = getattr(fact, "occurred_ns", None)
+            self._break(fact.KIND, f"{type(error).__name__}: {error}", getattr(fact, "instrument", ""), told, at)
+
+    def _break(  # noqa: PLR0913  what a break says
+        self,
+        what: str,
+        reason: str,
+        instrument: str,
+        raw: dict[str, Any],
+        at: int | None,
+        *,
+        kind: str = "unbooked_fact",
+        about: str = "",
+    ) -> None:
+        """Note something that cannot be booked, or is a contradiction, with all that was sent.
+
+        It is noted once; with ``about``, once for that.
+        """
+        sent = json.dumps(raw, sort_keys=True, default=str)
+        key = hashlib.sha256(f"{self._venue}|{self._account}|{what}|{instrument}|{about or sent}".encode()).hexdigest()[
+            :32
+        ]
+        data = {
+            "kind": kind,
+            "what": what,
+            "reason": reason,
+            "account": self._account,
+            "venue": self._venue,
+            "raw": json.loads(sent),
+            "key": f"{kind}|{key}",
+        }
+        if at is not None:
+            data["occurred_ns"] = at
+        try:
+            self._book.note("break_found", data, instrument=instrument, strategy=self._strategy)
+        except InputError as problem:
+            _log.error("a %s cannot even be noted: %s; %s", what, problem, sent[:1000])
+
+    def _averages_differ(self, seen: OrderSeen, order: Known) -> None:
+        reason = f"its average of {seen.average} and the fills in the book contradict one another"
+        about = f"average|{order.client_order_id}|{seen.filled}"
+        self._break(
+            "order", reason, seen.instrument, seen.raw, seen.occurred_ns, kind="order_contradicted", about=about
+        )
+
+    # ---- orders ----
+
+    def _known(self, venue_order_id: str, client_order_id: str) -> Known:
+        return known_order(self._book, self._account, self._venue, venue_order_id, client_order_id)
+
+    def _contradict(self, order: Known, said: str, instrument: str, raw: dict[str, Any]) -> None:
+        """Note that the venue has an order of which the book says that it never came to be there."""
+        reason = f"the book has {order.client_order_id} as {order.status}, and {self._venue or 'the venue'} {said}"
+        about = f"status|{order.client_order_id}"
+        self._break("order", reason, instrument, raw, None, kind="order_contradicted", about=about)
+
+    def _owned(self, fill: facts.Fill) -> facts.Fill:
+        """Return an execution with what the book knows of its order: whose it is, and why it was sent."""
+        order = self._known(fill.venue_order_id, fill.client_order_id)
+        changes: dict[str, Any] = {}
+        if order.is_known and order.status in _NEVER_THERE:
+            self._contradict(order, "has filled it", fill.instrument, fill.raw)
+        if order.is_known and order.body is not None:
+            changes = {
+                name: order.body[name]
+                for name in ("signal_id", "leg", "close_reason")
+                if order.body.get(name) and not getattr(fill, name)
+            }
+            if fill.client_order_id != order.client_order_id:
+                changes["client_order_id"] = order.client_order_id
+        if not fill.strategy:
+            changes["strategy"] = order.strategy if order.is_known else self._strategy
+        return fill.replaced(**changes) if changes else fill
+
+    def _seen(self, seen: OrderSeen) -> None:
+        """Book what an order's description adds."""
+        order = self._known(seen.venue_order_id, seen.client_order_id)
+        if not order.client_order_id:
+            self._break("order", "it has no id", seen.instrument, seen.raw, seen.occurred_ns)
+            return
+        if not self._is_of_its_order(seen, order):
+            return  # a second try failed, which says nothing of the first
+        if not order.is_known:
+            self._record([*self._made(seen, order.client_order_id)])
+            order = self._known(seen.venue_order_id, order.client_order_id)
+        self._record([*self._acknowledged(seen, order)])
+        self._record([*self._differences.fills(seen, self._known(seen.venue_order_id, order.client_order_id))])
+        self._record([*self._moved(seen, self._known(seen.venue_order_id, order.client_order_id))])
+
+    def _is_of_its_order(self, seen: OrderSeen, order: Known) -> bool:
+        """Say whether what was seen is about the order in the book, and note when they contradict one another."""
+        if not order.is_known:
+            return True
+        if not seen.venue_order_id and seen.status in {"rejected", "unknown"}:
+            return order.status == "pending_new" and not order.is_linked
+        lives = seen.filled or seen.status not in {"", *_NEVER_THERE, *OURS}
+        if order.status in _NEVER_THERE and not order.is_linked and seen.venue_order_id and lives:
+            self._contradict(order, f"says {seen.status or 'filled'}", seen.instrument, seen.raw)
+        return True
+
+    def _made(self, seen: OrderSeen, name: str) -> Iterator[facts.Order]:
+        quantity, tags = seen.quantity or seen.filled, seen.tags
+        if not quantity and seen.cost:
+            quantity, tags = self._bought_for(seen.cost, seen), (*tags, BY_COST)
+        if not quantity or not seen.instrument or not seen.side:
+            return
+        yield facts.Order(
+            instrument=seen.instrument,
+            side=seen.side,
+            quantity=quantity,
+            kind=seen.kind,
+            client_order_id=name,
+            account=self._account,
+            strategy=self._strategy,
+            occurred_ns=self._book.now() if seen.created_ns is None else seen.created_ns,
+            venue=self._venue,
+            limit_price=seen.limit_price,
+            stop_price=seen.stop_price,
+            trail_amount=seen.trail_amount,
+            trail_ratio=seen.trail_ratio,
+            time_in_force=seen.time_in_force,
+            reduce_only=seen.reduce_only,
+            signal_id=seen.signal_id,
+            leg=seen.leg,
+            close_reason=seen.close_reason,
+            tags=tags,
+            raw=seen.raw,
+        )
+
+    def _bought_for(self, cost: Decimal, seen: OrderSeen) -> Decimal | None:
+        """Return how much an order buys at most for what it spends, by the newest price.
+
+        Without a price that is not known before it was sent, and a number like the cost afterwards, so that the order
+        is there and its fills are its bot's.
+        """
+        prices = [mark.price for mark in self._book.marks() if mark.instrument == seen.instrument]
+        price = seen.limit_price or seen.average or (prices[-1] if prices else None)
+        if price:
+            return multiply(quotient(cost, price), MARGIN)
+        return None if seen.status == "pending_new" else cost
+
+    def _acknowledged(self, seen: OrderSeen, order: Known) -> Iterator[facts.OrderUpdate]:
+        """Yield the venue's name for the order, when the book does not have it, and that it arrived."""
+        if seen.status in OURS - {"pending_cancel"} or (seen.status == "rejected" and not seen.filled):
+            return
+        unlinked = bool(seen.venue_order_id) and order.body is not None and not order.body.get("venue_order_id")
+        if order.body is None or order.status in {"pending_new", "unknown"} or unlinked:
+            status = order.status if order.status in TERMINAL | {"partially_filled", "triggered"} else "new"
+            yield self._update(seen, order, status, at=seen.created_ns)
+
+    def _moved(self, seen: OrderSeen, order: Known) -> Iterator[facts.OrderUpdate]:
+        """Yield the venue's word on the order's status and terms, when it is news."""
+        status, now = seen.status or order.status, order.status
+        booked = order.number("filled_quantity")
+        if status == "rejected" and (booked or seen.filled):
+            status = "canceled"  # rejected after a part was filled: what was filled stands, the rest is off
+        if status == "new" and booked:
+            status = "partially_filled"
+        if now in TERMINAL and status not in TERMINAL:
+            return  # an older word that came late
+        if status == "filled" and seen.filled and BY_COST in ((order.body or {}).get("tags") or ()):
+            seen = seen.replaced(quantity=seen.filled)
+        terms = {
+            name: value
+            for name in ("quantity", "limit_price", "stop_price")
+            if (value := getattr(seen, name)) is not None and _differs(order, name, value)
+        }
+        if not status or (now == status and not terms):
+            return
+        if now != status and not may_follow(now or "unknown", status) and (status not in TERMINAL or status in OURS):
+            if not terms:
+                return
+            status = now
+        yield self._update(seen, order, status, at=seen.occurred_ns, terms=terms)
+
+    def _update(
+        self, seen: OrderSeen, order: Known, status: str, *, at: int | None, terms: dict[str, Decimal] | None = None
+    ) -> facts.OrderUpdate:
+        update = facts.OrderUpdate(
+            client_order_id=order.client_order_id,
+            status=status,
+            account=self._account,
+            venue_order_id=seen.venue_order_id,
+            reason=seen.reason,
+            filled=seen.filled,
+            occurred_ns=at,
+            raw=seen.raw,
+        )
+        return update.replaced(**terms) if terms else update
+
+
+def _differs(order: Known, name: str, value: Decimal) -> bool:
+    """Say whether the venue's terms are others than the order's; a market order's are not its own."""
+    if order.body is None:
+        return False
+    text = order.body.get(name)
+    return text is not None and Decimal(text) != value
+
+
+_COMPARED = (OrderSeen, PositionSeen, Unbooked, facts.Fill, facts.Instrument, facts.Order, facts.OrderUpdate)
+"""What is compared with the book before it is booked; all else is recorded as it is."""

@@ -1,0 +1,15 @@
+-- name: begin
+-- Begin to write: others that write wait until the end.
+BEGIN IMMEDIATE
+
+-- name: keep
+-- Keep what was written.
+COMMIT
+
+-- name: undo
+-- Forget what was written.
+ROLLBACK
+
+-- name: count_schema
+-- How much somebody has made in the file.
+SELECT count(*) FROM sqlite_schema

@@ -1,0 +1,1 @@
+"""Schema steps of the bars, numbered; each runs once, in order."""
