@@ -88,3 +88,10 @@ def test_a_venues_clock_far_behind_ours_is_found_by_its_own_time(book: onebook.B
     book.record(fill(1, "1", "10"))
     book.record(link("filled", filled="1", occurred_at=AT))
     assert state(book) == ("filled", Decimal(1), Decimal(10))
+
+
+def test_a_fill_of_another_clock_is_found_where_the_venue_says_that_something_filled(book: onebook.Book) -> None:
+    book.record(order().replaced(occurred_at="2026-03-04T15:00:00Z"))
+    book.record(fill(1, "0.4", "10"))
+    book.record(link("partially_filled", filled="0.4"))
+    assert state(book) == ("partially_filled", Decimal("0.4"), Decimal(10))

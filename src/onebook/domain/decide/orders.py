@@ -270,7 +270,10 @@ def _before(
     state: State, order: Record, update: facts.OrderUpdate, wanted: Decimal, sequence: int
 ) -> tuple[Decimal, Decimal]:
     since = order.occurred_ns if update.occurred_ns is None else update.occurred_ns
-    return earlier_fills(state, order, update.venue_order_id, wanted, before=sequence, since_ns=since)
+    found = earlier_fills(state, order, update.venue_order_id, wanted, before=sequence, since_ns=since)
+    if not found[0] and update.filled:  # the venue's clock may be far from ours: look at all that there is
+        found = earlier_fills(state, order, update.venue_order_id, wanted, before=sequence, since_ns=0)
+    return found
 
 
 def _attach(body: Data, quantity: Decimal, value: Decimal) -> None:
