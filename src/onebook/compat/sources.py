@@ -13,6 +13,7 @@ from onebook.compat.venue import AlpacaVenue, CcxtVenue, Venue, alpaca_client
 from onebook.errors import BadConfig
 from onebook.market.pacing import Rate
 from onebook.market.port import MarketData
+from onebook.market.sources import RATES
 
 VARIABLE = "ONEBOOK_DATA"
 KEYS = ("APCA_API_KEY_ID", "APCA_API_SECRET_KEY")
@@ -22,8 +23,6 @@ _HOW = (
     f"set {VARIABLE} to alpaca, ccxt:EXCHANGE such as ccxt:kraken, or files:PATH; or hand a source in with"
     " onebook.compat.install(data=…)"
 )
-_RATES = {"alpaca": Rate(calls=180, seconds=60.0, burst=20)}
-"""Alpaca takes 200 calls a minute; ccxt keeps to each exchange's own rate by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ def venue_of(given: Any) -> Venue:
 
 def rate_of(name: str) -> Rate:
     """Return how often a source may be asked."""
-    return _RATES.get(name, Rate(calls=10, seconds=1.0))
+    return RATES.get(name, RATES["ccxt"])
 
 
 def _keys() -> tuple[str, str]:

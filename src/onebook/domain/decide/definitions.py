@@ -20,10 +20,11 @@ from onebook.errors import RuleError
 
 
 def _define(  # noqa: PLR0913  the parts of one row or query
-    state: State, fact: Any, stamp: Stamp, *, key: str, event: str, instrument: str = "", account: str = ""
-) -> Decision | None:
-    """Prepare the decision on a definition; None inside when it is the one in force already."""
-    decision = Decision(account, instrument, "")
+    state: State, fact: Any, stamp: Stamp, *, key: str, event: str, instrument: str = "", account: str = "",
+    strategy: str = "",
+) -> Decision:  # fmt: skip
+    """Prepare the decision on a definition; without an event when it is the one in force already."""
+    decision = Decision(account, instrument, strategy)
     decision.identity = identity_text(fact.KIND, key)
     decision.occurred_ns = stamp.recorded_ns
     data = fact_data(fact)
@@ -41,8 +42,8 @@ def _define(  # noqa: PLR0913  the parts of one row or query
 def define_instrument(state: State, fact: facts.Instrument, stamp: Stamp) -> Decision:
     """Define an instrument; ledgers that folded under other terms fold again."""
     decision = _define(state, fact, stamp, key=fact.symbol, event="instrument_defined", instrument=fact.symbol)
-    if decision is None or decision.status == "exists":
-        return decision  # type: ignore[return-value]
+    if decision.status == "exists":
+        return decision
     refold = Refold(state, decision, stamp)
     for ledger in list(state.ledgers()):
         names = state.names(ledger.account, ledger.instrument)
@@ -66,8 +67,8 @@ def _defining(state: State, names: list[str], fresh: str) -> str:
 def define_account(state: State, fact: facts.Account, stamp: Stamp) -> Decision:
     """Define an account; its ledgers fold again under another currency or mode."""
     decision = _define(state, fact, stamp, key=fact.name, event="account_defined", account=fact.name)
-    if decision is None or decision.status == "exists":
-        return decision  # type: ignore[return-value]
+    if decision.status == "exists":
+        return decision
     refold = Refold(state, decision, stamp)
     for ledger in list(state.ledgers(fact.name)):
         definition = next(
@@ -90,8 +91,8 @@ def define_settings(state: State, fact: facts.BookSettings, stamp: Stamp) -> Dec
     """Set the book's base currency, zone and roll; figures kept by them are made anew."""
     Days(fact.zone, fact.rolls_at)
     decision = _define(state, fact, stamp, key="book", event="settings_defined")
-    if decision is None or decision.status == "exists":
-        return decision  # type: ignore[return-value]
+    if decision.status == "exists":
+        return decision
     old = state.settings
     if old.base_currency != fact.base_currency:
         refold = Refold(state, decision, stamp, revalue=fact)
@@ -106,19 +107,20 @@ def define_settings(state: State, fact: facts.BookSettings, stamp: Stamp) -> Dec
 
 
 def define_limits(state: State, fact: facts.Limits, stamp: Stamp) -> Decision:
-    """Set what the order gate lets through."""
-    key = identity_text(fact.account, fact.strategy, fact.instrument)
-    decision = Decision(fact.account, fact.instrument, fact.strategy)
-    decision.identity = identity_text(fact.KIND, fact.account, fact.strategy, fact.instrument)
-    decision.occurred_ns = stamp.recorded_ns
-    data = fact_data(fact)
-    held = state.record(fact.KIND, "", key)
-    if held is not None and held.body["definition"] == data:
-        decision.status, decision.first = "exists", int(held.body["first"])
-        return decision
-    decision.events.append(EventDraft("limits_defined", data | {"fact": fact.KIND}))
-    body = {"definition": data, "first": stamp.sequence}
-    decision.records.append(Record(fact.KIND, "", key, stamp.recorded_ns, body, fact.instrument, fact.strategy))
+    """Set what the order gate lets through; no figure follows from it."""
+    place = (fact.account, fact.strategy, fact.instrument)
+    decision = _define(
+        state,
+        fact,
+        stamp,
+        key=identity_text(*place),
+        event="limits_defined",
+        instrument=fact.instrument,
+        account=fact.account,
+        strategy=fact.strategy,
+    )
+    decision.identity = identity_text(fact.KIND, *place)
+    decision.definitions = False
     return decision
 
 

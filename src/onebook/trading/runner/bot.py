@@ -18,6 +18,8 @@ from onebook.domain.market import Seen
 from onebook.errors import BadConfig
 from onebook.market.port import MarketData
 from onebook.market.providers.files import FileSource
+from onebook.market.sources import Remote, source_from
+from onebook.market.standing import keep_breakers
 from onebook.market.timeframes import length_ns
 from onebook.trading.brokers.paper import PaperBroker
 from onebook.trading.brokers.paper_account import open_paper_account
@@ -102,6 +104,8 @@ def _run(  # noqa: PLR0913  what run_bot was given
         clock = ReplayClock(begin if config.replay.since_ns is None else config.replay.since_ns)
     book = opens(book_url or config.book_url, actor=config.name, clock=clock or system_clock)
     with book:
+        if isinstance(source, Remote):
+            source.circuits.listen(keep_breakers(book, config.name))
         desk: TradingDesk = getattr(book, "trading", None) or TradingDesk(book)
         brokers = prepare(book, desk, config, clock or system_clock)
         runner = Runner(
@@ -151,27 +155,22 @@ def shown(config: BotConfig) -> list[str]:
 
 
 def source_of(config: BotConfig, environ: Mapping[str, str]) -> MarketData:
-    """Return the source of prices.
+    """Return the source of prices; what asks somebody outside stands behind a breaker and a cache.
 
     Raises:
         BadConfig: its extra is not installed, or a key is missing.
     """
-    market = config.market
-    options: dict[str, Any] = dict(market.options)
+    market, where = config.market, f"{config.path}: market"
     if market.source == "files":
         return FileSource(market.files)
-    if market.source == "ccxt":
-        from onebook.market.providers.ccxt import CcxtSource
-
-        return CcxtSource(options.pop("exchange"), **options)
-    from onebook.market.providers.alpaca import AlpacaSource
-
-    names = [options.pop("key_from"), options.pop("secret_from")]
-    for name in names:
-        if not environ.get(name):
-            msg = f"{config.path}: market: the environment has no {name}; set it, or name another with key_from"
-            raise BadConfig(msg, key=name)
-    return AlpacaSource(*(environ[name] for name in names), **options)
+    terms: dict[str, Any] = {"source": market.source, **market.options}
+    for name in [key for key in ("key", "secret") if f"{key}_from" in terms]:
+        variable = terms.pop(f"{name}_from")
+        terms[name] = environ.get(variable)
+        if not terms[name]:
+            msg = f"{where}: the environment has no {variable}; set it, or name another with {name}_from"
+            raise BadConfig(msg, key=variable)
+    return source_from(terms, where=where)
 
 
 def history(config: BotConfig, source: MarketData, span: ReplayConfig) -> Iterator[Seen]:
