@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 ARGS ?=
-PEERS ?= nautilus freqtrade eventsourcing beancount
+PEERS ?= nautilus freqtrade eventsourcing beancount fastapi
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,11 +11,12 @@ STAMP := $(VENV)/stamp
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check --no-input --root-user-action=ignore
 COMPILE := .venvs/pins/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-header --python-version 3.11 --upgrade
-SOURCES := src tests $(wildcard bench)
+SOURCES := src tests $(wildcard bench) hatch_build.py
+HAS_NODE := command -v npm >/dev/null && node -e 'process.exit(Number(process.versions.node.split(".")[0] < 20))' 2>/dev/null
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo check test bench compare torture fmt clean pins peers setup
+.PHONY: help demo web web-check check test bench compare torture fmt clean pins peers setup
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -25,12 +26,20 @@ help: ## list the targets
 demo: $(STAMP)-base ## the main job on the bundled real data: make demo ARGS="--once --json"
 	@$(BIN)/onebook demo $(ARGS)
 
-check: $(STAMP)-dev ## format, lint, types, import contract, tidy test
+web: web/node_modules/.package-lock.json ## build the dashboard into the package; needs Node 20 or newer
+	@cd web && npm run --silent build
+
+check: $(STAMP)-dev ## format, lint, types, import contract, tidy test; the dashboard's types and tests where Node is
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy $(SOURCES)
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest -q tests/tidy
+	@if $(HAS_NODE); then $(MAKE) --no-print-directory web-check; \
+		else echo "make: NODE 20 OR NEWER IS NOT HERE: THE DASHBOARD IN web/ WAS NOT CHECKED" >&2; fi
+
+web-check: web/node_modules/.package-lock.json
+	cd web && npm run --silent check && npm run --silent test
 
 test: $(STAMP)-dev .venvs/nautilus/stamp .venvs/beancount/stamp ## the tests, in two processes: make test ARGS="-k lots"
 	$(BIN)/python -m pytest -n 2 -m "not compare and not torture" $(ARGS)
@@ -41,8 +50,8 @@ bench: $(STAMP)-dev ## the performance figures, beside peers, into bench/results
 compare: $(STAMP)-dev peers ## our figures against other programs' figures
 	$(BIN)/python -m pytest -m compare $(ARGS)
 
-torture: $(STAMP)-dev ## long runs with crashes, full disks and many processes
-	HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest -m torture $(ARGS)
+torture: $(STAMP)-dev ## half an hour of crashes, full disks and many processes, in two processes
+	$(BIN)/python -m pytest -n 2 -m torture $(ARGS)
 
 fmt: $(STAMP)-dev ## format the code and mend what the linter can mend
 	$(BIN)/ruff format $(SOURCES)
@@ -53,19 +62,26 @@ setup: $(STAMP)-dev ## only create .venv with everything for development
 peers: $(PEERS:%=.venvs/%/stamp) ## install the other programs, each in .venvs/<name>
 
 clean: ## remove environments, caches and build results
-	rm -rf $(VENV) .venvs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venvs build dist web/node_modules src/onebook/http/page .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 pins: .venvs/pins/stamp ## compile requirements/*.txt again, to the newest that fit
-	$(COMPILE) --universal --extra analytics pyproject.toml requirements/base.in -o requirements/base.txt
-	$(COMPILE) --universal --extra analytics --extra notify --extra alpaca --extra calendars --extra ccxt --extra indicators \
-		pyproject.toml requirements/base.in requirements/dev.in \
-		-c requirements/base.txt -o requirements/dev.txt
+	$(COMPILE) --universal --extra analytics --extra notify --extra alpaca --extra calendars --extra ccxt --extra connect \
+		--extra indicators --extra serve --extra tracing pyproject.toml requirements/base.in requirements/dev.in \
+		-o requirements/dev.txt
+	$(COMPILE) --universal --extra analytics --extra serve pyproject.toml requirements/base.in \
+		-c requirements/dev.txt -o requirements/base.txt
 	$(COMPILE) --universal requirements/pins.in -o requirements/pins.txt
-	for peer in nautilus freqtrade eventsourcing beancount; do \
+	for peer in nautilus freqtrade eventsourcing beancount fastapi; do \
 		$(COMPILE) requirements/peer-$$peer.in -o requirements/peer-$$peer.txt || exit 1; done
 
 # ---- environments ----
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	@$(HAS_NODE) || { echo "make: Node 20 or newer not found; on Debian: apt-get install nodejs npm" >&2; exit 1; }
+	@echo "make: installing web/package-lock.json into web/node_modules"
+	@cd web && npm ci --silent
+	@touch $@
 
 # $(call venv,FOLDER): an environment there, made anew when its interpreter is gone, or one sentence on what is missing.
 define venv

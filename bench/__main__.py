@@ -21,10 +21,13 @@ from bench import (
     p07_open,
     p08_verify,
     p09_feed,
+    p10_http,
+    p11_sse,
     p12_storage,
     p13_days,
     p14_start,
     p16_late,
+    p17_gate,
 )
 from bench.figures import Context, Line
 from bench.machine import describe
@@ -41,7 +44,10 @@ FIGURES: dict[str, Callable[[Context], list[Line]]] = {
     "P5": p05_long_position.run,
     "P14": p14_start.run,
     "P16": p16_late.run,
+    "P17": p17_gate.run,
     "P9": p09_feed.run,
+    "P10": p10_http.run,
+    "P11": p11_sse.run,
     "P12": p12_storage.run,
     "P7": p07_open.run,
     "P13": p13_days.run,

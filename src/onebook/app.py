@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 Names = Iterable[str] | str | None
 
 RUNS = (
+    "alerts.break_after_seconds",
     "notify.targets",
     "notify.healthcheck_url",
     "event_bus.persist_events",

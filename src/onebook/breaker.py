@@ -5,6 +5,9 @@ enough it is half open: one call may try, the others are refused; the trial clos
 
 It makes no calls and keeps no threads, so it serves threads and coroutines alike. Who listens hears of every change
 of its state, in order and outside of its lock.
+
+No library is inside: pybreaker holds its lock while a call lasts, so that one slow call holds up all others,
+circuitbreaker lets everybody try when it is half open, and both read the clock themselves.
 """
 
 import threading

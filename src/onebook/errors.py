@@ -112,7 +112,7 @@ class AmbiguousLot(RuleError):
 
 
 class TradingHalted(RuleError):
-    """Trading is halted."""
+    """Trading is halted: an order that stands gets no other terms."""
 
     http_status = 409
 

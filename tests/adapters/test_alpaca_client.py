@@ -1,5 +1,7 @@
 """A bot's real TradingClient against Alpaca's REST on loopback: orders as they are sent, and what was missed."""
 
+import copy
+import pickle
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -10,7 +12,7 @@ from tests.adapters.venue_alpaca import Running, TradingClient, Venue, held, ope
 
 import onebook
 import onebook.alpaca
-from onebook.errors import SourceError, StoreBusy, StoreFull
+from onebook.errors import BadConfig, SourceError, StoreBusy, StoreFull
 
 SINCE = "2026-03-02T14:00:00Z"
 
@@ -196,7 +198,7 @@ def test_stream_and_client_together_book_once(venue: Venue, book: onebook.Book) 
 
 def test_catching_up_books_what_the_stream_missed(venue: Venue, book: onebook.Book) -> None:
     running = Running(venue)
-    stream: Any = onebook.alpaca.recording(running.stream, book, strategy="swing")
+    stream: Any = onebook.alpaca.recording(running.stream, book, strategy="swing", owns="all")
     running.start()
     request = {"symbol": "AAPL", "qty": "300", "side": "buy", "type": "market", "time_in_force": "day"}
     order = venue.place(request)
@@ -212,8 +214,8 @@ def test_catching_up_books_what_the_stream_missed(venue: Venue, book: onebook.Bo
     assert held(book).quantity == 20
 
     client = plain_client(venue)
-    assert onebook.alpaca.catch_up(client, book, SINCE, strategy="swing") == 125
-    assert onebook.alpaca.catch_up(client, book, SINCE, strategy="swing") == 0
+    assert onebook.alpaca.catch_up(client, book, SINCE, strategy="swing", owns="all") == 125
+    assert onebook.alpaca.catch_up(client, book, SINCE, strategy="swing", owns="all") == 0
     assert held(book).quantity == 270
     assert {found.fill.strategy for found in book.fills()} == {"swing"}
     assert [(state.order.instrument, state.status) for state in book.orders()] == [
@@ -225,7 +227,7 @@ def test_catching_up_books_what_the_stream_missed(venue: Venue, book: onebook.Bo
 
 def test_an_execution_under_another_id_in_the_activities_counts_once(venue: Venue, book: onebook.Book) -> None:
     running = Running(venue)
-    stream: Any = onebook.alpaca.recording(running.stream, book, strategy="swing")
+    stream: Any = onebook.alpaca.recording(running.stream, book, strategy="swing", owns="all")
     running.start()
     order = venue.place({"symbol": "AAPL", "qty": "9", "side": "buy", "type": "market", "time_in_force": "day"})
     for _ in range(3):
@@ -277,3 +279,14 @@ def test_catching_up_says_when_alpaca_or_the_book_cannot(
     assert client.recorder.wait(20)
     client.recorder.close()
     assert [state.order.client_order_id for state in book.orders()] == ["swing-1"]
+
+
+def test_a_copy_is_recorded_by_the_same_recorder_and_a_pickle_is_refused(client: Any, book: onebook.Book) -> None:
+    for other in (copy.copy(client), copy.deepcopy(client)):
+        assert other.recorder is client.recorder
+        other.submit_order(limit())
+    assert [state.status for state in book.orders()] == ["new", "new"]
+    with pytest.raises(TypeError, match="record anew there"):
+        pickle.dumps(client)
+    with pytest.raises(BadConfig, match="recorded already"):
+        onebook.alpaca.recording(client, book, strategy="swing")

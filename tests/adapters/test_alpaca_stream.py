@@ -37,7 +37,7 @@ class Bot:
         self.got: list[Any] = []
         self.came = threading.Condition()
         self.running = Running(venue, **settings)
-        self.stream: Any = onebook.alpaca.recording(self.running.stream, book, strategy="swing")
+        self.stream: Any = onebook.alpaca.recording(self.running.stream, book, strategy="swing", owns="all")
         assert self.stream is self.running.stream
         if handles:
             self.stream.subscribe_trade_updates(self.handle)
@@ -103,7 +103,7 @@ def test_a_handler_from_before_recording_goes_on(venue: Venue, book: onebook.Boo
         got.append(update)
 
     running.stream.subscribe_trade_updates(handle)
-    stream: Any = onebook.alpaca.recording(running.stream, book, strategy="swing")
+    stream: Any = onebook.alpaca.recording(running.stream, book, strategy="swing", owns="all")
     running.start()
     venue.fill(venue.place(BUY), "10", "190.25")
     until(lambda: bool(book.fills()), book)
@@ -309,3 +309,13 @@ def test_the_handler_gets_the_object_itself(book: onebook.Book) -> None:
 def test_something_else_is_refused(book: onebook.Book) -> None:
     with pytest.raises(InputError, match="neither a TradingStream"):
         onebook.alpaca.recording(object(), book, strategy="swing")
+
+
+def test_a_short_sale_is_a_sale(venue: Venue, book: onebook.Book) -> None:
+    bot = Bot(venue, book, raw_data=True)
+    order = venue.place(BUY | {"side": "sell_short"})
+    venue.fill(order, "10", "190.25")
+    bot.wait(1)
+    bot.stop()
+    assert [(state.order.side, state.status) for state in book.orders()] == [("sell", "filled")]
+    assert held(book).quantity == -10

@@ -49,7 +49,7 @@ def told(bot_book: onebook.Book) -> Callable[..., Exchange]:
                 return self.positions_told
 
         exchange = Told()
-        return onebook.ccxt.recording(exchange, bot_book, strategy="grid", **options)
+        return onebook.ccxt.recording(exchange, bot_book, strategy="grid", owns="all", **options)
 
     return make
 
@@ -247,5 +247,30 @@ def test_a_symbol_whose_contracts_differ_between_venues_is_a_break(
     [defined] = bot_book.facts("instrument")
     assert defined.contract_size == Decimal("0.01")
     [found] = bot_book.events(types=("break_found",))
-    assert "keep venues whose contracts differ" in found.data["reason"]
+    assert "give one of the two a name of its own" in found.data["reason"]
     assert len(bot_book.fills()) == 2
+
+
+def test_contracts_that_differ_between_venues_have_each_its_name_where_one_is_given(
+    told: Callable[..., Exchange], bot_book: onebook.Book
+) -> None:
+    symbol, own = "BTC/USDT:USDT", "bybit BTC"
+    for kind, size, names in ((ccxt.okx, 0.01, None), (ccxt.bybit, 1.0, {symbol: own})):
+        exchange = told(kind, account=kind.__name__, names=names)
+        market(exchange, symbol, contractSize=size)
+        trade = {"id": "1", "order": "2", "symbol": symbol, "side": "buy", "timestamp": 1_717_416_000_000, "info": {}}
+        exchange.trades_told = [
+            trade | {"amount": 1.0, "price": 60000.0},
+            trade | {"id": "2", "side": "sell", "amount": 1.0, "price": 60100.0},
+        ]
+        assert exchange.fetch_my_trades()[0]["symbol"] == symbol
+        exchange.recorder.close()
+    assert {item.symbol: item.contract_size for item in bot_book.facts("instrument")} == {
+        symbol: Decimal("0.01"),
+        own: Decimal(1),
+    }
+    gross = {item.instrument: item.realized_pnl_gross for item in bot_book.positions(is_open=None)}
+    assert gross == {symbol: Decimal(1), own: Decimal(100)}
+    assert list(bot_book.events(types=("break_found",))) == []
+    with pytest.raises(onebook.BadConfig, match="names no instrument"):
+        told(ccxt.okx, names={symbol: ""})

@@ -267,3 +267,28 @@ def test_edits_and_cancels_of_several_orders_reach_the_book(bot_book: onebook.Bo
     exchange.cancel_orders_for_symbols([{"id": "7", "symbol": "BTC/USDT"}])
     assert bot_book.orders()[0].status == "pending_cancel"
     exchange.recorder.close()
+
+
+def test_an_execution_told_before_its_order_counts_for_it_however_far_the_venues_clock_is(
+    bot_book: onebook.Book,
+) -> None:
+    recorder = Recorder(bot_book, strategy="grid", venue="okx", patience_seconds=10)
+    told: dict[str, Any] = {"instrument": "BTC/USDT", "side": "buy", "venue": "okx", "venue_order_id": "7"}
+    first, second = (
+        onebook.Fill(**told, venue_fill_id=number, quantity=quantity, price=price, occurred_at="2024-06-03T12:00:00Z")
+        for number, quantity, price in (("1", "0.2", "59999.9"), ("2", "0.3", "60000"))
+    )
+    wish = onebook.Order(instrument="BTC/USDT", side="buy", quantity="0.5", client_order_id="c1", strategy="grid")
+    answer = OrderSeen(instrument="BTC/USDT", side="buy", venue_order_id="7", client_order_id="c1", status="new")
+    done = answer.replaced(status="filled", quantity="0.5", filled="0.5", average="59999.96")
+    for item in (wish, first, answer, second, done, first, done):
+        recorder.take([item])
+    recorder.close()
+    assert [fill.venue_fill_id for fill in bot_book.fills()] == ["1", "2"]
+    [state] = bot_book.orders()
+    assert (state.status, state.filled_quantity, state.average_price) == (
+        "filled",
+        Decimal("0.5"),
+        Decimal("59999.96"),
+    )
+    assert [position.quantity for position in bot_book.positions(strategy="grid")] == [Decimal("0.5")]

@@ -211,7 +211,7 @@ from onebook.intake.adapters.recorder import Recorder
 def fill(name):
     return onebook.Fill(instrument="BTC/USDT", side="buy", quantity="1", price="100", venue="okx", venue_fill_id=name)
 book = onebook.open(sys.argv[1])
-recorder = Recorder(book, strategy="grid", venue="okx")
+recorder = Recorder(book, strategy="grid", venue="okx", patience_seconds=30)
 recorder.take([fill("1")])
 child = os.fork()
 if not child:

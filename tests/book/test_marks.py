@@ -194,6 +194,30 @@ def test_every_minute_of_a_replay_is_kept(place: str) -> None:
         assert {point.marks_age_seconds for point in curve} == {0.999999999}
 
 
+def test_the_past_holds_the_newest_mark_while_highs_and_lows_are_written(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing, asked = threading.Event(), threading.Event()
+    put = marks._put_all
+
+    def slow(*given: Any) -> None:
+        writing.set()
+        asked.wait(PATIENCE_SECONDS)
+        time.sleep(0.2)  # long enough for who does not wait to miss it
+        put(*given)
+
+    monkeypatch.setattr(marks, "_put_all", slow)
+    clock = FakeClock()
+    clock.advance(60)
+    with onebook.open(path, clock=clock) as book:
+        book.record(fill(occurred_ns=START))
+        book.mark("BTC/USDT", 101, at=START + 1)
+        assert writing.wait(PATIENCE_SECONDS)
+        book.mark("BTC/USDT", 150, at=START + 2)
+        asked.set()
+        assert [point.amount for point in book.equity_curve(START + 3, START + 3, 60, currency="USDT")] == [50]
+
+
 def test_what_waits_for_a_stuck_writer_is_bounded(
     path: str, stuck: apsw.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

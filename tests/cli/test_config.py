@@ -111,6 +111,7 @@ def test_every_key_can_come_from_the_environment() -> None:
     given["trade_manager.migration_complete"] = "true"
     given |= {"market.source": "files", "market.feed": "sip", "market.stream_url": "ws://h"}
     given |= {"market.base_url": "http://h"}
+    given |= {"metrics.push": "http://h/w", "tracing.endpoint": "http://h/t", "tracing.ratio": "0.5"}
     for name, key in KEYS.items():
         variable = "ONEBOOK_" + name.upper().replace(".", "__")
         if isinstance(key.default, dict):

@@ -132,3 +132,12 @@ def test_an_import_says_how_times_without_a_zone_were_read(cli: Cli, tmp_path: P
     (tmp_path / "AAPL_1m.csv").write_text(BARS + "2026-03-02 14:00:00,1,2,1,2,10\n")
     assert "its times have no zone; they were read as UTC" in cli("bars", "--import", "AAPL_1m.csv").err
     assert "read as UTC" in cli("bars", "--import", "AAPL_1m.csv", "--json").json["notes"][0]
+
+
+def test_a_time_that_ends_before_it_begins_and_an_empty_name_are_refused(cli: Cli) -> None:
+    ran = cli("bars", "AAPL", "--since", "2026-03-03T00:00Z", "--until", "2026-03-02T00:00Z")
+    assert ran.code == 2
+    assert "--since: 2026-03-03T00:00:00Z is not before --until 2026-03-02T00:00:00Z" in ran.err
+    for command in ("bars", "price"):
+        ran = cli(command, "")
+        assert (ran.code, "name" in ran.err) == (2, True), ran.err

@@ -219,6 +219,7 @@ def test_flatten_closes_what_is_held(held: Cli) -> None:
 
 
 def test_flatten_as_json(held: Cli) -> None:
+    held("mark", "MSFT", "100")
     (row,) = held("flatten", "--reason", "out", "--json").json
     assert (row["instrument"], row["side"], row["quantity"], row["answer"]) == ("AAPL", "sell", "5", "approved")
     assert held("flatten", "--reason", "out", "--instrument", "MSFT", "--json").json == []
@@ -230,6 +231,10 @@ def test_flatten_of_a_name_that_the_book_never_saw_is_refused(held: Cli) -> None
     ran = held("flatten", "--reason", "x", "--account", "mian", "--json")
     assert ran.code == USAGE
     assert json.loads(ran.err)["message"] == "the book knows no account 'mian'; did you mean 'main'?"
+    said(held("flatten", "--reason", "x", "--instrument", "APPL"), "no instrument 'APPL'; did you mean 'AAPL'?")
+    assert held("halt", "--reason", "x", "--strategy", "tren").code == 0
+    said(held("flatten", "--reason", "x", "--strategy", "tren"), "no strategy 'tren'; did you mean 'trend'?")
+    held("mark", "MSFT", "100")
     assert "nothing is held" in "".join(held("flatten", "--reason", "x", "--instrument", "MSFT")[1:])
 
 

@@ -51,6 +51,18 @@ def test_the_least_recently_used_goes_first_and_statistics_count_it(book: oneboo
     assert cache_manager.get_all_stats() == {"prices": stats}
 
 
+def test_there_are_statistics_of_all_caches_together(book: onebook.Book) -> None:
+    for name in ("prices", "bars"):
+        cache = cache_manager.get_cache(name)
+        cache.set("a", 1)
+        cache.get("a")
+        cache.get("b" if name == "bars" else "a")
+    total = cache_manager.get_global_stats()
+    assert set(total) == {"caches", "hits", "misses", "hit_rate", "evictions", "expirations", "size", "bytes"}
+    assert (total["caches"], total["hits"], total["misses"], total["hit_rate"], total["size"]) == (2, 3, 1, 0.75, 2)
+    assert total["bytes"] == sum(stats["bytes"] for stats in cache_manager.get_all_stats().values())
+
+
 def test_what_is_past_its_time_is_not_kept(book: onebook.Book, clock: FakeClock) -> None:
     cache = cache_manager.get_cache("prices", default_ttl=1, cleanup_interval=600)
     cache.set("a", 1)

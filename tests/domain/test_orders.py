@@ -14,13 +14,13 @@ from onebook.testing.clock import FakeClock
 TABLE = """
 from \\ to         denied pending_new new  triggered partially_filled pending_cancel pending_replace filled canceled expired rejected unknown
 created            ok     ok          odd  odd       odd              no             no              odd    odd      odd     odd      no
-pending_new        no     same        ok   ok        ok               no             no              ok     ok       ok      ok       ok
+pending_new        no     same        ok   ok        ok               ok             no              ok     ok       ok      ok       ok
 new                no     no          same ok        ok               ok             ok              ok     ok       ok      ok       no
 triggered          no     no          odd  same      ok               ok             ok              ok     ok       ok      odd      no
 partially_filled   no     no          odd  odd       same             ok             ok              ok     ok       ok      odd      no
 pending_cancel     no     no          ok   ok        ok               same           no              ok     ok       ok      odd      no
-pending_replace    no     no          ok   ok        ok               no             same            ok     ok       ok      odd      no
-unknown            no     no          ok   ok        ok               no             no              ok     ok       ok      ok       same
+pending_replace    no     no          ok   ok        ok               ok             same            ok     ok       ok      odd      no
+unknown            no     no          ok   ok        ok               ok             no              ok     ok       ok      ok       same
 denied             same   no          odd  odd       odd              no             no              odd    odd      odd     odd      no
 rejected           no     no          odd  odd       odd              no             no              odd    odd      odd     same     no
 canceled           no     no          odd  odd       odd              no             no              odd    same     odd     odd      no

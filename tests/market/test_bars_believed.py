@@ -155,3 +155,14 @@ def test_a_session_may_be_shorter_than_a_day_and_a_day_longer_where_clocks_go_ba
     hour = 60 * MINUTE
     short, long = bar(0, "1d", at_ns=START + 6 * hour), bar(1, "1d")
     assert store.put([short, bar(1, "1d", at_ns=long.at_ns + hour)]) == 2
+
+
+def test_bars_far_away_on_both_sides_are_not_asked_for_with_a_short_gap(store: BarStore) -> None:
+    store.put([bar(0), bar(50_000)])
+    source = Source([bar(number) for number in range(25_000, 25_100)])
+    assert fill(store, source, 25_000, 25_060) == 60
+    assert [((begin - START) // MINUTE, (end - START) // MINUTE) for begin, end in source.asked] == [(25_000, 25_060)]
+    silent = Source([bar(0), bar(50_000)])
+    assert fill(store, silent, 26_000, 26_060) == 0
+    assert max(end - begin for begin, end in silent.asked) <= 60 * MINUTE
+    assert gaps(store, 26_000, 26_060) == [(26_000, 26_060)]

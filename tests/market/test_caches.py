@@ -3,6 +3,7 @@
 import random
 import threading
 from collections import OrderedDict
+from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,7 @@ from tests.feed.waiting import until
 from tests.market.sources import together
 
 from onebook.errors import BadConfig
-from onebook.market.caches import Cache, Caches
+from onebook.market.caches import Cache, Caches, CacheStats
 from onebook.market.port import Price
 from onebook.market.sizes import SAMPLE, size_of
 from onebook.testing.clock import FakeClock
@@ -261,3 +262,22 @@ def test_sizes_look_inside_and_stay_cheap() -> None:
     nested: list[Any] = []
     nested.append(nested)
     assert size_of(nested) < 200
+
+
+def test_the_totals_are_those_of_all_caches_together(clock: FakeClock) -> None:
+    caches = Caches(clock)
+    with closing(caches):
+        assert caches.totals() == CacheStats(
+            hits=0, misses=0, evictions=0, expirations=0, size=0, bytes=0, hit_ratio=0.0
+        )
+        small, large = caches.get("small", max_size=1), caches.get("large")
+        for number in range(3):
+            small.set(number, "x")
+            large.set(number, "x")
+        for number in range(3):
+            small.get(number)
+            large.get(number)
+        each, total = caches.stats(), caches.totals()
+        assert (total.hits, total.misses, total.evictions, total.size) == (4, 2, 2, 4)
+        assert total.hit_ratio == 4 / 6
+        assert total.bytes == each["small"].bytes + each["large"].bytes > 0

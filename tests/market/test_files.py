@@ -108,12 +108,17 @@ BROKEN = [
     ("AAPL_1m.csv", HEADER + "2024-06-03 14:01:00,1,2,1,1,-10\n", ":2: the volume -10 is negative"),
     ("AAPL_1m.csv", HEADER + "2024-06-03,1,2,1,1,10\n", ":2: timestamp: 2024-06-03 is a date, but the bars are of 1m"),
     ("AAPL_1m.csv", HEADER + '2024-06-03,"1', ":2: not CSV"),
+    ("AAPL_1m.csv", HEADER.replace("high", "Close") + ROW, ":1: two columns are named 'close'; take one of them out"),
     ("feed.gz", FEED + "3000 {@trade\n", ":4: not JSON"),
     ("feed.gz", FEED + '3000 {"stream":"x@trade","data":{"e":"trade"}}\n', ":4: not a trade or bookTicker of Binance"),
     ("feed.gz", FEED + "{}\n", ":4: does not begin with the time of receipt"),
     ("rates.csv", "date,USD\n1999-01-04,1.1\nsoon,1.1\n", ":3: date: 'soon' is not a date"),
     ("rates.csv", "date,USD\n1999-01-04,-\n", ":2: EUR/USD: '-' is not a number"),
 ]
+
+
+def test_a_table_in_which_nothing_is_yet_shows_nothing(tmp_path: Path) -> None:
+    assert list(FileSource(write(tmp_path / "AAPL_1m.csv", HEADER)).events()) == []
 
 
 @pytest.mark.parametrize(("name", "text", "says"), BROKEN)

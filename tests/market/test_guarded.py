@@ -10,7 +10,7 @@ from tests.feed.waiting import until
 from tests.market.sources import Sleep, Told, bar, together
 
 from onebook.domain.market import Print, Quote, Seen
-from onebook.errors import BreakerOpen, RateLimited, SourceError, SourceTimeout, UnknownInstrument
+from onebook.errors import BookError, BreakerOpen, RateLimited, SourceError, SourceTimeout, UnknownInstrument
 from onebook.market.caches import Caches
 from onebook.market.circuits import Circuits
 from onebook.market.guarded import Guarded, Guards, GuardTerms
@@ -98,6 +98,29 @@ def test_an_unknown_instrument_is_an_answer(clock: FakeClock, caches: Caches) ->
     for _ in range(5):
         with pytest.raises(UnknownInstrument):
             data.price("XXX")
+    assert circuits.status()["venue"].state == "closed"
+
+
+def test_questions_that_are_refused_neither_hide_nor_end_that_a_vendor_is_down(
+    clock: FakeClock, caches: Caches
+) -> None:
+    data, source, circuits = guarded(clock, caches)
+
+    def ask(problem: BookError) -> None:
+        source.always = problem
+        with pytest.raises(type(problem)):
+            data.price("XXX")
+
+    for _ in range(3):
+        ask(SourceTimeout("slow"))
+        if circuits.status()["venue"].state == "closed":
+            ask(UnknownInstrument("no XXX, and nobody was asked"))
+    assert circuits.status()["venue"].state == "open"
+    clock.advance(60)
+    ask(UnknownInstrument("no XXX, and nobody was asked"))
+    assert circuits.status()["venue"].state == "half_open"
+    source.always = None
+    data.price("AAPL")
     assert circuits.status()["venue"].state == "closed"
 
 

@@ -11,7 +11,7 @@ from tests.market.sources import Sleep, together
 
 from onebook.errors import BadConfig, BadPayload, BookError, RateLimited, SourceError, SourceTimeout
 from onebook.market.pacing import Pace, Rate
-from onebook.market.retrying import Retry
+from onebook.market.retrying import Retry, asked_pause
 from onebook.testing.clock import FakeClock
 
 SECOND = 1_000_000_000
@@ -178,3 +178,30 @@ def test_a_wait_that_would_end_too_late_is_not_begun(clock: FakeClock) -> None:
     waits, problem = tried(clock, [RateLimited("later", retry_seconds=4)], seconds=3.9)
     assert not waits
     assert isinstance(problem, RateLimited)
+
+
+SAID = "Sat, 21 Nov 2026 18:59:03 GMT"
+
+
+@pytest.mark.parametrize(
+    ("asked", "date", "seconds"),
+    [
+        ("7", None, 7),
+        (" 7 ", SAID, 7),
+        ("Sat, 21 Nov 2026 19:00:33 GMT", SAID, 90),
+        ("Sat, 21 Nov 2026 18:00:00 GMT", SAID, 0),
+        ("Fri, 21 Nov 2036 18:00:00 GMT", SAID, 86_400),
+        ("9" * 400, SAID, 86_400),
+        ("Sat, 21 Nov 2026 19:00:33 GMT", None, None),
+        ("Sat, 21 Nov 2026 19:00:33 -0000", SAID, None),
+        ("-5", SAID, None),
+        ("inf", SAID, None),
+        ("soon", SAID, None),
+        (None, SAID, None),
+    ],
+)
+def test_the_pause_that_a_venue_asks_for_is_read_as_seconds_or_as_a_date(
+    asked: str | None, date: str | None, seconds: float | None
+) -> None:
+    headers = {name: value for name, value in (("Retry-After", asked), ("Date", date)) if value is not None}
+    assert asked_pause(headers) == seconds

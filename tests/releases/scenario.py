@@ -19,6 +19,7 @@ from onebook import (
     CorporateAction,
     Fill,
     FundingPayment,
+    Hook,
     Instrument,
     Limits,
     OpeningBalance,
@@ -29,6 +30,7 @@ from onebook import (
     Settlement,
     Signal,
     SignalUpdate,
+    Token,
     Transfer,
 )
 from onebook.store.port import Batch
@@ -102,6 +104,13 @@ FACTS: tuple[Any, ...] = (
 )  # fmt: skip
 """In the order in which they arrive."""
 
+ACCESS: tuple[Any, ...] = (
+    Token(name="maria", role="operator", digest="ab" * 32, expires_at="2030-01-01T00:00:00Z"),
+    Token(name="grid-bot", role="bot", strategy="grid", digest="cd" * 32, is_revoked=True),
+    Hook(name="alerts", kind="custom", strategy="grid", account="try", digest="ef" * 32, mapping={"price": "close"}),
+)
+"""Kinds that 0.2.0 did not have; they end the scenario of every later release."""
+
 
 def play(book: onebook.Book, clock: FakeClock) -> None:
     """Record everything, then what goes wrong with facts."""
@@ -119,6 +128,9 @@ def play(book: onebook.Book, clock: FakeClock) -> None:
     book.annotate(sequences["3"], notes="by the plan", tags=["plan", "a"])
     clock.advance(60)
     trade(book, clock)
+    if onebook.__version__ != "0.2.0":
+        for fact in ACCESS:
+            book.record(fact)
 
 
 def trade(book: onebook.Book, clock: FakeClock) -> None:

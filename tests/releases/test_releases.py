@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.releases.scenario import DAY, FACTS, HERE, answers, from_log, log, play
+from tests.releases.scenario import ACCESS, DAY, FACTS, HERE, answers, from_log, log, play
 
 import onebook
 from onebook.domain.facts import FACTS as KINDS
@@ -20,7 +20,7 @@ def test_this_release_has_its_files() -> None:
 
 
 def test_the_scenario_has_every_kind_of_fact() -> None:
-    assert {type(fact).KIND for fact in FACTS} == set(KINDS)
+    assert {type(fact).KIND for fact in (*FACTS, *ACCESS)} == set(KINDS)
 
 
 def within(then: Any, now: Any) -> bool:

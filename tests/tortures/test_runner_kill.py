@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.tortures.comparing import comparable
 from tests.trading.runner_child import MOMENTS, crew, events
-from tests.trading.running import EVEN, Scene, models_of
+from tests.trading.running import EVEN, Scene
 
 ROOT = Path(__file__).resolve().parents[2]
 CHILD = ROOT / "tests" / "trading" / "runner_child.py"
 KILLED = -9
 CHANCE = 1 / 15
 LIVES_PER_KILL = 4
-OBSERVED = {"highest", "lowest", "mark", "marked_at", "unrealized_pnl", "stale", "best"}
 
 
 @pytest.fixture
@@ -31,15 +31,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     place = str(tmp_path_factory.mktemp("whole") / "book.db")
     assert Scene(place, rules=EVEN).run(crew, events()) == "end of the data"
     return comparable(place)
-
-
-def comparable(place: str) -> dict[str, Any]:
-    """What must be equal: after a kill only what is observed may lag."""
-    return {name: [_without(row) for row in rows] for name, rows in models_of(place).items()}
-
-
-def _without(row: Any) -> Any:
-    return {name: value for name, value in row.items() if name not in OBSERVED} if isinstance(row, dict) else row
 
 
 def live(place: str, seed: int, moment: str, chance: float) -> int:

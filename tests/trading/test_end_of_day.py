@@ -198,7 +198,7 @@ def test_open_orders_are_taken_back_and_exits_at_the_market_are_let_go(floor: Op
         "pending_cancel",
         "pending_cancel",
         "new",
-        "pending_new",
+        "pending_cancel",
     ]
     assert [item.order.quantity for item in here.exits()] == [6]
     here.says("sent", "new")

@@ -407,7 +407,7 @@ def test_cancel_and_replace_are_wishes_in_the_log(book: onebook.Book) -> None:
     book.mark("AAPL", 100)
     ok(place(book, "buy", 5, kind="limit", limit_price=90, client_order_id="one"))
     with pytest.raises(onebook.errors.InvalidTransition):
-        book.trading.cancel("one")
+        book.trading.replace("one", limit_price=91)
     update(book, "one", "new")
     after = book.trading.replace("one", limit_price=91)
     assert (after.status, after.order.limit_price) == ("pending_replace", Decimal(90))

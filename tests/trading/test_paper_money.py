@@ -245,6 +245,8 @@ def test_an_account_is_opened_once(book: onebook.Book) -> None:
     assert book.status().entries == head
     with pytest.raises(RuleError, match="other money"):
         open_paper_account(book, "paper", "USD", "600", occurred_at="2024-01-01T00:00:00Z")
+    with pytest.raises(RuleError, match="netting in the book and cannot become hedging"):
+        open_paper_account(book, "paper", "USD", "500", mode="hedging", occurred_at="2024-01-01T00:00:00Z")
 
 
 def test_paper_never_touches_live_totals(begin: Begin) -> None:

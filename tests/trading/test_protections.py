@@ -8,6 +8,7 @@ from tests.trading.desks import fill, ok, types, whole
 
 import onebook
 from onebook import Account, CorporateAction, Reassign
+from onebook.domain.commands import MoveStop, Protect
 from onebook.errors import InputError
 from onebook.testing import FakeClock
 
@@ -226,6 +227,89 @@ def test_the_same_again_is_no_entry_and_other_figures_set_it_anew(book: onebook.
     book.trading.unprotect("AAPL")
     book.trading.unprotect("AAPL")
     assert book.status().entries == entries + 2
+
+
+@pytest.mark.parametrize(
+    ("side", "marks", "level", "figures"),
+    [
+        ("buy", (100, 120), 108, {"trail_ratio": "0.1", "take_profit": 200}),
+        ("sell", (100, 80), 88, {"trail_ratio": "0.1", "take_profit": 20}),
+        ("buy", (100, 120), 115, {"trail_amount": 5}),
+        ("buy", (100, 120), 108, {"trail_ratio": "0.1", "activates_at": 110}),
+        ("buy", (100, 120), None, {"trail_ratio": "0.1", "activates_at": 130}),
+        ("buy", (100, 120), None, {"stop_loss": 90}),
+    ],
+)
+def test_a_trail_set_anew_goes_on_from_its_best_mark_in_the_log(
+    book: onebook.Book, side: str, marks: tuple[int, ...], level: int | None, figures: dict[str, Any]
+) -> None:
+    fill(book, side, 5)
+    before = book.trading.protect("AAPL", trail_ratio="0.2")
+    book.mark("AAPL", marks[0])
+    best = Decimal(marks[1])  # inside a bar, or a mark that went with a kill: only the log knows of it
+    moved = MoveStop(
+        account="main", instrument="AAPL", strategy="", leg="", level=None, best=best, set_at=before.set_at
+    )
+    book.submit(moved)
+    kept = book.trading.protect("AAPL", **figures)
+    trails = "stop_loss" not in figures
+    assert (kept.level, kept.best) == (level, best if trails else None)
+    whole(book)
+
+
+@pytest.mark.parametrize(
+    ("side", "known", "figures", "level"),
+    [
+        ("buy", 120, {"trail_amount": 5}, 115),
+        ("sell", 80, {"trail_ratio": "0.1"}, 88),
+        ("buy", 120, {"trail_amount": 5, "activates_at": 130}, None),
+    ],
+)
+def test_a_trail_begins_at_the_best_mark_that_who_sets_it_knows_of(
+    book: onebook.Book, side: str, known: int, figures: dict[str, Any], level: int | None
+) -> None:
+    fill(book, side, 5)
+    terms: dict[str, Any] = {name: Decimal(value) for name, value in figures.items()}
+    book.submit(Protect(account="main", instrument="AAPL", best=Decimal(known), **terms))
+    (kept,) = book.trading.protections()
+    assert (kept.best, kept.level) == (known, level)
+    whole(book)
+
+
+@pytest.mark.parametrize(("side", "mark", "level"), [("buy", 110, 105), ("sell", 90, 95)])
+def test_a_trail_set_anew_begins_at_the_better_one_of_the_logs_best_mark_and_the_one_said(
+    book: onebook.Book, side: str, mark: int, level: int
+) -> None:
+    fill(book, side, 5)
+    book.trading.protect("AAPL", trail_amount=50)
+    book.mark("AAPL", mark)
+    book.submit(Protect(account="main", instrument="AAPL", trail_amount=Decimal(5), best=Decimal(100)))
+    (kept,) = book.trading.protections()
+    assert (kept.best, kept.level) == (mark, level)
+    whole(book)
+
+
+@pytest.mark.parametrize(("is_held", "figures"), [(False, {"trail_amount": 5}), (True, {"stop_loss": 90})])
+def test_a_best_mark_means_nothing_without_a_position_or_a_trail(
+    book: onebook.Book, is_held: bool, figures: dict[str, Any]
+) -> None:
+    if is_held:
+        fill(book, "buy", 5)
+    terms: dict[str, Any] = {name: Decimal(value) for name, value in figures.items()}
+    book.submit(Protect(account="main", instrument="AAPL", best=Decimal(120), **terms))
+    (kept,) = book.trading.protections()
+    assert (kept.best, kept.level) == (None, None)
+    assert "best" not in [event.data for event in book.events(types="stop_set")][-1]
+    whole(book)
+
+
+def test_a_trail_of_an_older_log_that_began_anew_is_decided_again_as_it_was(book: onebook.Book) -> None:
+    fill(book, "buy", 5)
+    book.trading.protect("AAPL", trail_ratio="0.2")
+    book.mark("AAPL", 120)
+    book.submit(Protect(account="main", instrument="AAPL", trail_ratio=Decimal("0.1"), carries=False))
+    assert "best" not in [event.data for event in book.events(types="stop_set")][-1]
+    whole(book)
 
 
 def test_a_stop_that_was_triggered_may_be_armed_again(book: onebook.Book) -> None:

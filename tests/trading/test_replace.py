@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.trading.desks import fill, no, ok, place, update
+from tests.trading.desks import fill, no, ok, order, place, update
 from tests.trading.running import EVEN, Scene, printed
 
 import onebook
-from onebook import InputError, Order, OrderRefused
+from onebook import InputError, Order, OrderRefused, TradingHalted
 from onebook.domain.market import Print
 from onebook.trading.runner.context import Context
 from onebook.trading.runner.strategy import Strategy
@@ -38,14 +38,31 @@ def test_other_terms_go_through_the_gate(book: onebook.Book) -> None:
     assert book.verify().ok
 
 
-@pytest.mark.parametrize("deed", ["halt", "reduce"])
-def test_an_entry_is_not_enlarged_while_trading_is_not_active(book: onebook.Book, deed: str) -> None:
+@pytest.mark.parametrize(("deed", "error"), [("halt", TradingHalted), ("reduce", OrderRefused)])
+def test_an_entry_is_not_enlarged_while_trading_is_not_active(
+    book: onebook.Book, deed: str, error: type[onebook.BookError]
+) -> None:
     name = rest(book, "buy", 1, limit_price=90)
     getattr(book.trading, deed)("careful")
-    with pytest.raises(OrderRefused):
-        book.trading.replace(name, quantity=300)
-    with pytest.raises(OrderRefused):
-        book.trading.replace(name, limit_price=100)
+    wishes: tuple[dict[str, Any], ...] = ({"quantity": 300}, {"limit_price": 100})
+    for terms in wishes:
+        with pytest.raises(error, match="keeps its terms") as caught:
+            book.trading.replace(name, **terms)
+        assert type(caught.value) is error
+    assert book.orders()[0].status == "new"
+
+
+def test_halted_where_the_order_is_refuses_its_exits_too_and_another_account_goes_on(book: onebook.Book) -> None:
+    fill(book, "buy", 10)
+    name = rest(book, "sell", 5, limit_price=110)
+    book.trading.halt("careful", account="other")
+    assert book.trading.replace(name, limit_price=109).status == "pending_replace"
+    update(book, name, "new", limit_price=109)
+    book.trading.halt("careful", account="main")
+    with pytest.raises(TradingHalted, match="resume it first") as caught:
+        book.trading.replace(name, limit_price=108)
+    assert (caught.value.code, caught.value.http_status, caught.value.exit_code) == ("TradingHalted", 409, 3)
+    assert (caught.value.order, caught.value.reason) == (name, "halted")
 
 
 def test_an_exit_is_replaced_while_trading_only_reduces_and_never_beyond_what_is_held(book: onebook.Book) -> None:
@@ -56,6 +73,22 @@ def test_an_exit_is_replaced_while_trading_only_reduces_and_never_beyond_what_is
     update(book, name, "new", quantity=10, limit_price=105)
     with pytest.raises(OrderRefused):
         book.trading.replace(name, quantity=11)
+    assert book.verify().ok
+
+
+def test_the_stop_of_an_entry_that_filled_in_part_is_moved_though_it_is_for_all_of_it(book: onebook.Book) -> None:
+    entry = order("buy", 5, client_order_id="entry")
+    stop = order("sell", 5, kind="stop", stop_price=90, reduce_only=True, parent_id="entry", client_order_id="stop")
+    book.trading.place(entry, stop)
+    update(book, "stop", "new")
+    fill(book, "buy", 1, 100, client_order_id="entry")
+    update(book, "entry", "canceled")
+    assert book.trading.replace("stop", stop_price=95).status == "pending_replace"
+    update(book, "stop", "new", stop_price=95)
+    assert book.trading.replace("stop", quantity=4, stop_price=96).status == "pending_replace"
+    update(book, "stop", "new", quantity=4, stop_price=96)
+    with pytest.raises(OrderRefused, match="only 1 is held"):
+        book.trading.replace("stop", quantity=6)
     assert book.verify().ok
 
 

@@ -133,6 +133,22 @@ def test_everything_in_it_is_read(tmp_path: Path) -> None:
         ("    max_daily_loss", "    strategy: wave\n    max_daily_loss", 30, "there is no strategy 'wave'"),
         ("    calendar: always", "    accounts: [cash]\n    calendar: always", 33, "there is no account 'cash'"),
         ("    calendar: always", "    strategies: [wave]\n    calendar: always", 33, "there is no strategy 'wave'"),
+        (
+            "    calendar: always",
+            "    instruments: ['*/USD']\n    calendar: always",
+            33,
+            "there is no instrument '*/USD'",
+        ),
+        ("    max_daily_loss: 2000", "    instrument: APPL", 30, "there is no instrument 'APPL'"),
+        ("limits:", "limits:\n  one:\n    max_position: 5", 31, "limits.all: covers the same as limits.one"),
+        (
+            "files: prices/AAPL_1m.csv",
+            "files: {{path: prices/AAPL_1m.csv, timeframe: 1}}",
+            17,
+            "timeframe: 1 is not text",
+        ),
+        ("files: prices/AAPL_1m.csv", "files: {{path: prices/AAPL_1m.csv, names: AAPL}}", 17, "is not a mapping"),
+        ("  AAPL: {{kind: equity,", "  - {{kind: equity,", 14, "instruments[1]: symbol is missing"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, was: str, becomes: str, line: int, says: str) -> None:
@@ -142,6 +158,7 @@ def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, was: str, becomes: 
         load_bot(path)
     told = str(caught.value)
     assert says in told
+    assert told.count(str(path)) == 1
     place = int(told.removeprefix(f"{path}:").split(":")[0])
     assert abs(place - line) <= 1, told
 
@@ -197,6 +214,19 @@ def test_a_source_that_shows_nothing_is_named_with_what_was_asked_of_it(tmp_path
     path = written(tmp_path, BOT.replace("instruments: [AAPL]", "instruments: [AMZN]"))
     with pytest.raises(BadConfig, match=r"files AAPL_1m\.csv shows nothing of AMZN"):
         run_bot(path, onebook.open)
+
+
+def test_patterns_of_instruments_close_what_they_fit(tmp_path: Path) -> None:
+    bot = load_bot(written(tmp_path, BOT.replace("calendar: always", "calendar: always\n    instruments: ['A*']")))
+    assert bot.end_of_day[0].instruments == ("A*",)
+
+
+def test_bars_that_can_never_end_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert run_bot(written(tmp_path, BOT.replace("timeframe: 5m", "timeframe: 10s")), onebook.open) == 0
+    assert "AAPL is shown as bars of 1m, which make none of 10s" in caplog.text
+    caplog.clear()
+    assert run_bot(written(tmp_path), onebook.open, book_url=f"{tmp_path}/other.db") == 0
+    assert "on_bar" not in caplog.text
 
 
 def test_the_step_of_trailing_stops_is_read(tmp_path: Path) -> None:

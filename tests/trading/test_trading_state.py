@@ -88,7 +88,7 @@ def test_flatten_closes_all_sides_and_takes_orders_back(book: onebook.Book) -> N
         ("buy", 3, "b"),
         ("sell", 5, "a"),
     ]
-    assert [status(book, "rests"), status(book, "fresh")] == ["pending_cancel", "pending_new"]
+    assert [status(book, "rests"), status(book, "fresh")] == ["pending_cancel", "pending_cancel"]
     whole(book)
 
 

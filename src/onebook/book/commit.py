@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Protocol
 
+from onebook.book.commit_counts import CommitCounts
 from onebook.book.installing import BookState
 from onebook.clock import Clock
 from onebook.domain.commands import Command, Record
@@ -57,7 +58,7 @@ class Request:
     """Commands of one caller, answered together.
 
     ``handled`` counts those that were decided. ``gate`` opens when it is answered, or when it ``leads``; one that
-    is ``alone`` is never taken along by another.
+    is ``alone`` is never taken along by another. ``actors`` says of each command who asks, where that is not one.
     """
 
     commands: Sequence[Command]
@@ -70,6 +71,7 @@ class Request:
     gate: "threading.Lock | None" = None
     leads: bool = False
     alone: bool = False
+    actors: Sequence[str] = ()
 
     def take(self, decision: Decision, stamp: Stamp) -> None:
         """Keep what became of the next command."""
@@ -107,6 +109,7 @@ class Committer:
         self.state = BookState(store)
         self.rider: Rider | None = None
         self.commits = 0
+        self.counts = CommitCounts()
         self.closed = False
 
     def submit(self, request: Request) -> list[Outcome]:
@@ -164,6 +167,7 @@ class Committer:
     def _transaction(self) -> None:
         taken: list[Request] = []
         rides = False
+        decided = 0
         try:
             if self.closed:
                 raise StoreClosed("the book is closed; open it again")  # noqa: TRY301  one way out for all
@@ -173,7 +177,9 @@ class Committer:
             while self._waiting and not self._waiting[0].alone:
                 request = self._waiting[0]
                 taken.append(request)
+                decided -= request.handled
                 finished = self._run(request, started)
+                decided += request.handled
                 if finished:
                     with self._door:
                         if self._waiting and self._waiting[0] is request:
@@ -182,7 +188,9 @@ class Committer:
                     break
             self.state.flush()
             rides = self.rider is not None and self.rider.write(self._store)
+            syncing = perf_counter()
             self._store.commit()
+            self.counts.add(decided, perf_counter() - syncing)
         except BaseException as problem:  # noqa: BLE001  every caller of the transaction gets it
             if rides and self.rider is not None:
                 self.rider.undone()
@@ -198,6 +206,7 @@ class Committer:
 
     def _failed(self, taken: list[Request], problem: BaseException) -> None:
         """Undo the transaction and tell everyone in it; nobody is left waiting, whatever else goes wrong."""
+        self.counts.failed += 1
         try:
             self.state.forget()
             self._store.rollback()
@@ -228,7 +237,8 @@ class Committer:
             command = commands[index]
             if (index - start) % CHECK_EVERY == 0 and len(commands) - index > 1:
                 state.ask_ahead(_ids(commands[index : index + CHECK_EVERY]))
-            stamp = Stamp(state.head[0] + 1, self._clock(), request.actor, request.correlation_id)
+            actor = request.actors[index] if request.actors else request.actor
+            stamp = Stamp(state.head[0] + 1, self._clock(), actor, request.correlation_id)
             try:
                 self._before(state, command)
                 decision = decide(state, command, stamp)
@@ -274,7 +284,9 @@ class Committer:
                 _raise_refusal(request)
                 self.state.flush()
                 along(self._store)
+                syncing = perf_counter()
                 self._store.commit()
+                self.counts.add(len(commands), perf_counter() - syncing)
             except BaseException:
                 self.state.forget()
                 self._store.rollback()

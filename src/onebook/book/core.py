@@ -3,11 +3,14 @@
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from onebook.book.acting import Acting
 from onebook.book.asof import AsOf
+from onebook.book.kept_points import KeptPoints
 from onebook.book.marking import CLOSED, MarkHook, Marking
 from onebook.book.marks import LiveMark, Marks
 from onebook.book.reading import Moment, Reading, moment_ns
@@ -51,13 +54,14 @@ class Core(Marking, Reading, Upkeep):
     def __init__(self, store: Store, *, actor: str, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self.actor = text("actor", actor)
+        self._acting = Acting(text("actor", actor))
         self.wakeups = Wakeups(store)
         self._marks = Marks(store, clock, self._exposures)
         self._opened: Door | None = None
         self.snapshot_folder = None if store.url == ":memory:" else Path(f"{store.url}.snapshots").absolute()
         self._mark_hooks: tuple[MarkHook, ...] = ()
         self._opening = threading.Lock()
+        self._points = KeptPoints()
         self._closed = False
         with store.reading() as reader:
             self._marks.head = self.wakeups.head = reader.head()[0]
@@ -71,10 +75,29 @@ class Core(Marking, Reading, Upkeep):
     def _now(self) -> int:
         return self._clock()
 
+    def _kept_points(self) -> KeptPoints:
+        return self._points
+
     def _mark(self, instrument: str) -> LiveMark | None:
         return self._marks.get(instrument)
 
     # ---- in ----
+
+    @property
+    def actor(self) -> str:
+        """Who records here and now, for the log."""
+        return self._acting.name()
+
+    def acting(self, name: str) -> AbstractContextManager[None]:
+        """Let somebody else record, in this task or thread, until the block ends: ``with book.acting("maria"): …``.
+
+        Args:
+            name: who it is, for the log.
+
+        Raises:
+            InputError: no name.
+        """
+        return self._acting.named(name)
 
     @property
     def _door(self) -> "Door":
@@ -86,7 +109,7 @@ class Core(Marking, Reading, Upkeep):
 
             with self._opening:
                 if self._opened is None:
-                    self._opened = Door(self._store, self._clock, self._marks, self.actor, self._committed)
+                    self._opened = Door(self._store, self._clock, self._marks, self._acting, self._committed)
         return self._opened
 
     def record(self, fact: AnyFact, *, correlation_id: str = "") -> "Receipt":
@@ -276,7 +299,7 @@ class Core(Marking, Reading, Upkeep):
         return max((str(row[4]) for row in found if row is not None), key=STATES.index, default="ACTIVE")
 
     def _committed(self, head: int) -> None:
-        self._marks.head = head
+        self._marks.grew(head)
         self.wakeups.grew(head)
 
     # ---- as of ----

@@ -5,6 +5,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from onebook.book.acting import Acting
 from onebook.book.batches import BatchRequest, receipt_of, report_of
 from onebook.book.commit import Committer, Outcome, Request
 from onebook.book.installing import BookState
@@ -37,14 +38,16 @@ class Door:
         store: where they go.
         clock: the moment of recording.
         marks: what was seen of prices, for fills to bring along.
-        actor: who records.
+        acting: who records.
         committed: called once per durable transaction with the newest sequence.
     """
 
-    def __init__(self, store: Store, clock: Clock, marks: Marks, actor: str, committed: Callable[[int], None]) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, marks: Marks, acting: Acting, committed: Callable[[int], None]
+    ) -> None:
         self._store = store
         self._marks = marks
-        self._actor = actor
+        self._acting = acting
         self._async: AsyncDoor | None = None
         self.committer = Committer(store, clock, self._observe, committed)
 
@@ -67,7 +70,7 @@ class Door:
         return self._submit(commands.Record(fact), correlation_id)
 
     def _submit(self, command: commands.Command, correlation_id: str = "") -> Receipt:
-        request = Request([command], self._actor, correlation_id)
+        request = Request([command], self._acting.name(), correlation_id)
         return receipt_of(self.committer.submit(request)[0])
 
     def record_many(self, facts: Iterable[AnyFact], progress: Callable[[int], None] | None) -> BatchReport:
@@ -76,7 +79,7 @@ class Door:
         handled = 0
         source = iter(facts)
         while chunk := [commands.Record(fact) for fact in islice(source, CHUNK)]:
-            request = BatchRequest(chunk, self._actor, before=handled)
+            request = BatchRequest(chunk, self._acting.name(), before=handled)
             self.committer.submit(request)
             handled += len(chunk)
             request.commands = ()
@@ -112,7 +115,7 @@ class Door:
         return self._decided(command)[0].status == "recorded"
 
     def _decided(self, command: commands.Command) -> tuple[Decision, Stamp]:
-        return _settled(self.committer.submit(Request([command], self._actor))[0])
+        return _settled(self.committer.submit(Request([command], self._acting.name()))[0])
 
     def submit(
         self, wanted: Sequence[commands.Command], along: Callable[[Store], None] | None
@@ -120,12 +123,12 @@ class Door:
         """Commit commands: one like any other, several in one transaction of their own."""
         if len(wanted) == 1 and along is None:
             return [self._decided(wanted[0])]
-        outcomes = self.committer.together(wanted, self._actor, along or (lambda _store: None))
+        outcomes = self.committer.together(wanted, self._acting.name(), along or (lambda _store: None))
         return [_settled(outcome) for outcome in outcomes]
 
     def ask(self, command: commands.Command) -> Decision:
         """Return what a command would do; nothing is written."""
-        return self.committer.ask(command, self._actor)
+        return self.committer.ask(command, self._acting.name())
 
     def _find(self, which: int | str) -> tuple[int, int]:
         """Return (sequence, ordinal) of the fill that a sequence, event id or identity names."""
@@ -186,7 +189,7 @@ class Door:
         if self._async is None:
             from onebook.book.aio import AsyncDoor
 
-            self._async = AsyncDoor(self.committer, self._actor)
+            self._async = AsyncDoor(self.committer, self._acting)
         return self._async
 
     def rebuild(

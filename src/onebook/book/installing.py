@@ -4,6 +4,7 @@ from onebook.book import rows
 from onebook.book.state import StateReads
 from onebook.domain.cash import Cash, cash_data
 from onebook.domain.daily import add_days
+from onebook.domain.decide.exits import open_order
 from onebook.domain.holdings import Holding, Key
 from onebook.domain.movements import FIRST
 from onebook.domain.numbers import ZERO, add, plain
@@ -171,6 +172,9 @@ class BookState(StateReads):
         key = (record.kind, record.account, record.id)
         self._records[key] = record
         row = rows.record_row(record, sequence)
+        if record.kind == "order" and self._open_orders:
+            as_read = rows.record_of(*key, (row[4], row[8], *row[5:8], sequence))
+            self._open_orders.put(open_order(as_read))
         earlier = self._record_rows.get(key)
         if earlier is None:
             self.batch.record_ends.append((sequence, *key))

@@ -5,7 +5,7 @@ last fold point that was known then. Both give the same answer for the same poin
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -21,7 +21,7 @@ from onebook.domain.positions import fold
 from onebook.domain.rates import MAX_AGE, KnownRate, valuation
 from onebook.domain.shapes import fact_from
 from onebook.store.codec import EntryBody, EventBody, decode, decode_entry
-from onebook.store.port import Reader
+from onebook.store.port import Reader, Row
 
 PAGE = 512
 FAR = 2**62
@@ -65,14 +65,27 @@ class Lens:
     until_ns: int | None = None
     shortcut: "Shortcut | None" = None
     _definitions: dict[tuple[str, str], Any] = field(default_factory=dict)
+    _terms: dict[tuple[str, tuple[str, ...]], Terms] = field(default_factory=dict)
     _aliases: dict[tuple[str, str], list[str]] | None = None
     _settings: BookSettings | None = None
     _pairs: set[tuple[str, str]] | None = None
+    _folded: dict[int, tuple[int, Order, dict[Key, Holding]]] | None = None
 
     @property
     def at_head(self) -> bool:
         """Whether this is the book as it stands now."""
         return self.known is None and self.until_ns is None
+
+    def at(self, until_ns: int) -> "Lens":
+        """Return the same point of view up to a moment.
+
+        Definitions are read once for both. Moments that are asked for in their order fold each ledger on from where
+        the one before ended, where no fold point lies nearer.
+        """
+        self.names("", "")
+        if self._folded is None:
+            self._folded = {}
+        return replace(self, until_ns=until_ns)
 
     # ---- definitions ----
 
@@ -96,7 +109,9 @@ class Lens:
 
     def account(self, name: str) -> Account:
         """Return an account's definition, or a plain one."""
-        found: Account = self._definition("account", name, Account) or Account(name=name)
+        found: Account | None = self._definition("account", name, Account)
+        if found is None:
+            found = self._definitions["account", name] = Account(name=name)
         return found
 
     def names(self, account: str, symbol: str) -> tuple[str, ...]:
@@ -108,12 +123,17 @@ class Lens:
 
     def terms(self, info: LedgerInfo) -> Terms:
         """Return the terms under which a ledger folds."""
+        place = (info.account, info.names)
+        found = self._terms.get(place)
+        if found is not None:
+            return found
         definition = None
         for name in reversed(info.names):
             definition = self._definition("instrument", name, Instrument)
             if definition is not None:
                 break
-        return terms_of(definition, info.instrument, self.account(info.account))
+        made = self._terms[place] = terms_of(definition, info.instrument, self.account(info.account))
+        return made
 
     def terms_of(self, account: str, symbol: str) -> Terms:
         """Return the terms of a symbol in an account, whether anything was booked there or not."""
@@ -152,19 +172,25 @@ class Lens:
         if self.at_head:
             found = (rows.holding_of(row) for row in self.reader.positions(info.id))
             return {holding.key: holding for holding in found if not holding.untouched}
-        begin: Order = FIRST
-        holdings: dict[Key, Holding] = {}
-        limit = FAR if self.until_ns is None else self.until_ns + 1
-        row = self.reader.point(info.id, (limit, -1, "", 0, 0), self.known)
-        if row is not None:
-            point = rows.point_of(info.id, row)
-            begin = point.order
-            holdings = {holding.key: holding for holding in point.holdings}
+        moment = FAR if self.until_ns is None else self.until_ns
+        row = self.reader.point(info.id, (min(moment + 1, FAR), -1, "", 0, 0), self.known)
+        folded = None if self._folded is None else self._folded.get(info.id)
+        if folded is not None and folded[0] <= moment and (row is None or folded[1] >= row[:5]):
+            begin, holdings = folded[1], dict(folded[2])
+        else:
+            begin, holdings = _beginning(info.id, row)
         terms = self.terms(info)
         for movement in self.movements(info.id, begin):
+            begin = movement.order
             for change in fold(terms, holdings, movement):
                 holdings[change.after.key] = change.after
+        if self._folded is not None:
+            self._folded[info.id] = (moment, begin, dict(holdings))
         return holdings
+
+    def before(self, info: LedgerInfo, moment: int) -> tuple[Order, dict[Key, Holding]]:
+        """Return where a fold may begin that goes beyond a moment: a place before it, and the positions there."""
+        return _beginning(info.id, self.reader.point(info.id, (moment, -1, "", 0, 0), self.known))
 
     def taken_back(self, info: LedgerInfo) -> dict[Key, Holding]:
         """Return flat positions for what was booked once and no longer stands."""
@@ -269,3 +295,11 @@ class Lens:
         history = self.reader.record("fill", event.account or entry.account, f"{sequence}.{ordinal}", self.known)
         version = None if history is None else decode(history[1]).get("version")
         return (entry, event) if version is None else self._event(*version)
+
+
+def _beginning(ledger: int, row: Row | None) -> tuple[Order, dict[Key, Holding]]:
+    """Return where a fold begins that goes on from a fold point, and the positions there."""
+    if row is None:
+        return FIRST, {}
+    point = rows.point_of(ledger, row)
+    return point.order, {holding.key: holding for holding in point.holdings}

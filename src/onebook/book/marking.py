@@ -6,20 +6,27 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
+from onebook.book.exposures import Exposure, exposure_of
 from onebook.book.lens import Lens
-from onebook.book.marks import Exposure, Marks, exposure_of
+from onebook.book.marks import Marks
 from onebook.book.money import covered
 from onebook.book.positions import based
 from onebook.book.reading import Moment, moment_ns
 from onebook.clock import Clock
 from onebook.domain import times
 from onebook.domain.fields import required
-from onebook.domain.numbers import ZERO, number
+from onebook.domain.numbers import ZERO, fma, number, subtract
 from onebook.domain.reports import Mark
 from onebook.errors import InputError, StoreClosed, StoreError
 from onebook.store.port import Store
 
-MarkHook = Callable[[str, Decimal, int, str], None]
+Bounds = tuple[Decimal, Decimal]
+"""The prices, themselves left out, between which a mark of an instrument means nothing to who watches it."""
+
+MarkHook = Callable[[str, Decimal, int, str], Bounds | None]
+NO_PRICE: Bounds = (Decimal("-Infinity"), Decimal("Infinity"))
+"""Bounds of one to whom no mark means anything."""
+
 CLOSED = "the book is closed; open it again"
 
 
@@ -46,17 +53,53 @@ class Marking:
             InputError: it is malformed.
             StoreClosed: the book is closed.
         """
+        is_new = at is None and type(price) is Decimal  # looked at only where it may not be taken quietly
+        if is_new:
+            value, seen = price, self._clock()
+        else:
+            value, seen = self._looked_at(price, at)
+        board = self._marks  # what follows is the way of nearly every tick, so it calls nothing of ours
+        if type(instrument) is str:
+            with board.lock:
+                mark = board.quiet.get(instrument)
+                if (
+                    mark is not None
+                    and value.same_quantum(mark.price)
+                    and mark.floor < value < mark.ceiling
+                    and mark.at <= seen < mark.until
+                ):
+                    if mark.units is not None:
+                        sums, currency = board.sums, mark.currency
+                        sums[currency] = fma(mark.units, subtract(value, mark.price), sums[currency])
+                    mark.price, mark.at, mark.source = value, seen, source
+                    return
+        if is_new:
+            value, seen = self._looked_at(price, at)
+        name = instrument if type(instrument) is str and instrument else required("instrument", instrument)
+        self._put(name, value, seen, source)
+
+    def _looked_at(self, price: Any, at: Moment) -> tuple[Decimal, int]:
+        """Return a price that can be kept, and when it was so."""
         if self._closed:
             raise StoreClosed(CLOSED)
         value = number("price", price)
         if value < ZERO:
             msg = f"price: {value} is below 0"
             raise InputError(msg, field="price", value=price)
-        seen = self._clock() if at is None else self._moment(at)
-        name = instrument if type(instrument) is str and instrument else required("instrument", instrument)
-        self._marks.put(name, value, seen, source)
+        return value, self._clock() if at is None else self._moment(at)
+
+    def _put(self, name: str, value: Decimal, seen: int, source: str) -> None:
+        """Take a mark in and tell of it; what nobody needs to be told of comes in quietly from then on."""
+        turn = self._marks.put(name, value, seen, source)
+        low, high, is_bound = NO_PRICE[0], NO_PRICE[1], True
         for hook in self._mark_hooks:
-            hook(name, value, seen, source)
+            bounds = hook(name, value, seen, source)
+            if bounds is None:
+                is_bound = False
+            elif is_bound:
+                low, high = max(low, bounds[0]), min(high, bounds[1])
+        if is_bound:
+            self._marks.hush(name, turn, low, high)
 
     def _moment(self, at: Moment) -> int:
         """Return the moment of a mark, which is not in the future."""
@@ -68,15 +111,23 @@ class Marking:
         return moment
 
     def hook_marks(self, hook: MarkHook, *, on: bool) -> None:
-        """Call a function with every mark of this process, or call it no more; for the floors above.
+        """Call a function with the marks of this process, or call it no more; for the floors above.
 
         Args:
             hook: takes instrument, price, nanoseconds since 1970 UTC, and source; on the thread that gave the mark.
+                It returns None to be called with every mark, or the prices between which it need not be called with
+                this instrument's marks: those count until the log grows, until :meth:`watch_again`, and for a quarter
+                of a second at most; after that it is asked again.
             on: whether it is called from now on.
         """
         with self._opening:
             others = tuple(item for item in self._mark_hooks if item != hook)
             self._mark_hooks = (*others, hook) if on else others
+        self._marks.unhush(None)
+
+    def watch_again(self, instrument: str | None) -> None:
+        """Call the hooks with the next mark of an instrument, whatever bounds they returned; of all for None."""
+        self._marks.unhush(instrument)
 
     def share_marks(self) -> None:
         """Let other processes see the newest marks now, not within a second; for programs that end right after.
@@ -110,7 +161,10 @@ class Marking:
 
         Of the live accounts; of the paper ones where the book has no others.
         """
-        return self._marks.totals()
+        board = self._marks
+        if board.fetched <= self._clock() < board.fetch_due and board.loaded_at == board.head:
+            return board.sums.copy()
+        return board.totals()
 
     def _exposures(self) -> tuple[int, dict[str, list[Exposure]], frozenset[str]]:
         """Return the head, what open positions are worth per price, and whose marks are kept minute by minute."""

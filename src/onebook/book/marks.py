@@ -14,10 +14,9 @@ from decimal import Decimal
 from itertools import islice
 from time import monotonic
 
+from onebook.book.exposures import Exposure, in_new_units, joined
 from onebook.domain import times
-from onebook.domain.holdings import Splits
-from onebook.domain.instruments import Terms
-from onebook.domain.numbers import ONE, ZERO, add, canonical, multiply, plain, quotient, share, subtract
+from onebook.domain.numbers import ZERO, add, plain, subtract
 from onebook.errors import StoreError
 from onebook.store.codec import decode, encode_text
 from onebook.store.port import Row, Store
@@ -33,6 +32,9 @@ MAX_STRETCHES = 256
 HURRY_AT = 1_000
 """Minutes' last marks that are shared without waiting for the second to end: a replay is faster than the clock."""
 
+QUIET_FOR = times.SECOND // 4
+"""How long, in the marks' own time, an instrument may be quiet before those who watch are asked again."""
+
 MAX_SAMPLES = 100_000
 """Most minutes' last marks that wait for a store that is busy; the oldest are given up beyond that."""
 
@@ -44,6 +46,10 @@ class LiveMark:
     ``high`` and ``low`` are of the stretch that began at ``since``; a stretch ends at each fill, so that the marks
     since a position opened are those of whole stretches. ``past`` holds the ended ones: (since, high, low).
     ``minute_ends`` is the first moment after the minute of ``at``; 0 for a mark that another process took.
+
+    While the instrument is quiet, a price between ``floor`` and ``ceiling``, both left out, seen before ``until``,
+    changes nothing but the price and the total of ``currency``, by ``units`` times the difference; ``units`` is None
+    where nothing is added up. ``turn`` counts how often the bounds of those who watch were taken back.
     """
 
     price: Decimal
@@ -55,6 +61,12 @@ class LiveMark:
     past: list[tuple[int, Decimal, Decimal]] = field(default_factory=list)
     cut: bool = False
     minute_ends: int = 0
+    floor: Decimal = ZERO
+    ceiling: Decimal = ZERO
+    until: int = 0
+    units: Decimal | None = None
+    currency: str = ""
+    turn: int = 0
 
     def move(self, price: Decimal, at: int, source: str) -> None:
         """Take the next price."""
@@ -82,32 +94,9 @@ class LiveMark:
         return max(high for high, _ in seen), min(low for _, low in seen)
 
 
-@dataclass(slots=True)
-class Exposure:
-    """What the open positions of an instrument are worth per price: unrealized = worth at the mark − cost.
-
-    ``units`` signed, times contract size; ``cost`` signed with the quantity, in the settlement currency.
-    """
-
-    currency: str
-    units: Decimal
-    cost: Decimal
-    inverse: bool
-    splits: Splits = ()
-
-    def unrealized(self, price: Decimal) -> Decimal:
-        """Return the unrealized P&L at a price."""
-        if self.inverse:
-            return subtract(self.cost, quotient(self.units, price)) if price else ZERO
-        return subtract(multiply(self.units, price), self.cost)
-
-
-def in_new_units(price: Decimal, at: int, splits: Splits) -> Decimal:
-    """Return what a price of some moment is after the splits that came later."""
-    for moment, numerator, denominator in splits:
-        if at < moment:
-            price = canonical(share(price, Decimal(denominator), Decimal(numerator)))
-    return price
+Quiet = dict[str, LiveMark]
+Turn = tuple[Quiet, int]
+"""What was in force when a mark came: bounds that were learned for it count only where nothing has changed since."""
 
 
 class Marks:
@@ -118,6 +107,17 @@ class Marks:
         clock: the moment, for ages.
         load: reads the open positions' exposures per instrument when the head has moved, and the names of which
             marks are kept minute by minute: what is held, and the pairs that value it in the book's base currency.
+
+    Attributes:
+        lock: held while anything here changes, save ``head`` and ``quiet``, which are put in place as a whole.
+        quiet: the marks that may be moved without asking anybody, within their bounds; a new dictionary is put here
+            whenever all of them are to be asked about again.
+        sums: unrealized P&L by settlement currency, as of ``quiet``'s marks; changed in place by one currency at once.
+        head: the last entry of the log.
+        loaded_at: the entry up to which positions are in ``sums``; while it is ``head``, and the clock is at or after
+            ``fetched`` and before ``fetch_due``, ``sums`` may be copied without the lock.
+        fetched: when newer marks of other processes were taken.
+        fetch_due: when they are to be taken again.
     """
 
     def __init__(
@@ -129,8 +129,9 @@ class Marks:
         self._store = store
         self._clock = clock
         self._load = load
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self._marks: dict[str, LiveMark] = {}
+        self.quiet: Quiet = {}
         self._sharing = threading.Lock()
         self._wake = threading.Event()
         self._sharer: threading.Thread | None = None
@@ -139,16 +140,21 @@ class Marks:
         self._samples: dict[tuple[str, int], Row] = {}
         self._exposures: dict[str, list[Exposure]] = {}
         self._sampled: frozenset[str] = frozenset()
-        self._totals: dict[str, Decimal] = {}
-        self._loaded_at = -1
-        self._fetched = 0
+        self.sums: dict[str, Decimal] = {}
+        self.loaded_at = -1
+        self.fetched = self.fetch_due = 0
         self._kept: dict[str, str] | None = None
         self._told: dict[str, str] = {}
         self.head = 0
 
-    def put(self, instrument: str, price: Decimal, at: int, source: str) -> Decimal | None:
-        """Take a tick in; return the price before it. An older tick than the newest changes nothing."""
-        with self._lock:
+    def grew(self, head: int) -> None:
+        """Take it that the log holds entries up to a sequence: all that was learned of the marks may be otherwise."""
+        self.head = head
+        self.quiet = {}
+
+    def put(self, instrument: str, price: Decimal, at: int, source: str) -> Turn:
+        """Take a tick in; return what ``hush`` wants to know. An older tick than the newest changes nothing."""
+        with self.lock:
             mark = self._marks.get(instrument)
             old_at = at
             if mark is None:
@@ -156,53 +162,86 @@ class Marks:
                 mark = self._marks[instrument] = self._first(instrument, price, at, source)
             else:
                 if at < mark.at:
-                    return mark.price
+                    return self.quiet, mark.turn
                 old, old_at = mark.price, mark.at
                 if at >= mark.minute_ends > 0:
                     self._keep_minute(instrument, mark)
                 mark.move(price, at, source)
-            if self._loaded_at == self.head:
-                for exposure in self._exposures.get(instrument, ()):
-                    if old is None or exposure.inverse or exposure.splits:
-                        self._move(exposure, old, old_at, price, at)
-                    else:
-                        moved = multiply(exposure.units, subtract(price, old))
-                        self._totals[exposure.currency] = add(self._totals[exposure.currency], moved)
+            if self.loaded_at == self.head and instrument in self._exposures:
+                self._add_up(self._exposures[instrument], old, old_at, price, at)
             if at >= mark.minute_ends:
                 mark.minute_ends = (at // times.MINUTE + 1) * times.MINUTE
             if instrument not in self._pending:
                 self._pending.add(instrument)
                 self._start_sharing()
-        return old
+            return self.quiet, mark.turn
 
-    def _move(self, exposure: Exposure, old: Decimal | None, old_at: int, price: Decimal, at: int) -> None:
-        total = self._totals.get(exposure.currency, ZERO)
-        before = ZERO if old is None else exposure.unrealized(in_new_units(old, old_at, exposure.splits))
-        worth = exposure.unrealized(in_new_units(price, at, exposure.splits))
-        self._totals[exposure.currency] = add(total, subtract(worth, before))
+    def _add_up(self, exposures: list[Exposure], old: Decimal | None, old_at: int, price: Decimal, at: int) -> None:
+        """Move the totals with a price, all at once for who reads them meanwhile."""
+        totals = self.sums.copy()
+        for exposure in exposures:
+            before = ZERO if old is None else exposure.unrealized(in_new_units(old, old_at, exposure.splits))
+            worth = exposure.unrealized(in_new_units(price, at, exposure.splits))
+            totals[exposure.currency] = add(totals.get(exposure.currency, ZERO), subtract(worth, before))
+        self.sums = totals
+
+    def hush(self, instrument: str, turn: Turn, low: Decimal, high: Decimal) -> None:
+        """Let ticks of an instrument be taken quietly for a while, where that is possible.
+
+        Args:
+            instrument: which.
+            turn: what ``put`` returned, before those who watch were asked.
+            low: nobody wants to know of a price between this one
+            high: and this one, both left out.
+        """
+        quiet, count = turn
+        with self.lock:
+            mark = self._marks[instrument]
+            exposures = self._exposures.get(instrument, ()) if self.loaded_at == self.head else ()
+            if self._closed or mark.cut or mark.turn != count or self.quiet is not quiet or len(exposures) > 1:
+                return
+            mark.units = None
+            for exposure in exposures:
+                if exposure.inverse or exposure.splits:
+                    return
+                mark.units, mark.currency = exposure.units, exposure.currency
+            mark.floor, mark.ceiling = max(low, mark.low), min(high, mark.high)
+            mark.until = min(mark.minute_ends, mark.at + QUIET_FOR)
+            quiet[instrument] = mark
+
+    def unhush(self, instrument: str | None) -> None:
+        """Take back what ``hush`` was told of an instrument, or of all for None."""
+        with self.lock:
+            mark = self._marks.get(instrument) if instrument is not None else None
+            if instrument is None:
+                self.quiet = {}
+            elif mark is not None:
+                mark.turn += 1
+                self.quiet.pop(instrument, None)
 
     def _load_positions(self) -> None:
         """Read the open positions again and add up what they are worth, when the log has grown since."""
-        if self._loaded_at == self.head:
+        if self.loaded_at == self.head:
             return
-        self._loaded_at, self._exposures, self._sampled = self._load()
+        loaded_at, exposures, self._sampled = self._load()
+        self._exposures = {name: joined(items) for name, items in exposures.items()}
         totals: dict[str, Decimal] = {}
-        for instrument, exposures in self._exposures.items():
+        for instrument, items in self._exposures.items():
             mark = self._marks.get(instrument)
             if mark is not None:
-                for exposure in exposures:
+                for exposure in items:
                     worth = exposure.unrealized(in_new_units(mark.price, mark.at, exposure.splits))
                     totals[exposure.currency] = add(totals.get(exposure.currency, ZERO), worth)
-        self._totals = totals
+        self.sums = totals
+        self.loaded_at = loaded_at  # after the totals: who reads them without the lock looks at this first
+        self.quiet = {}
 
     def totals(self) -> dict[str, Decimal]:
         """Return the unrealized P&L of all open positions that have a mark, by settlement currency."""
-        with self._lock:
-            if not -FETCH_EVERY < self._clock() - self._fetched < FETCH_EVERY:
-                self._look()
-            if self._loaded_at != self.head:
-                self._load_positions()
-            return self._totals.copy()
+        with self.lock:
+            self._look()
+            self._load_positions()
+            return self.sums.copy()
 
     # ---- sharing ----
 
@@ -233,7 +272,7 @@ class Marks:
                     told = monotonic()
                     self._tell_extremes()
             self._wake.wait(SHARE_EVERY_SECONDS)
-            with self._lock:
+            with self.lock:
                 self._wake.clear()
                 if self._closed or not self._pending:
                     self._sharer = None
@@ -262,7 +301,7 @@ class Marks:
 
     def _give_back(self, pending: set[str], samples: dict[tuple[str, int], Row]) -> None:
         """Let what could not be written wait for the next time."""
-        with self._lock:
+        with self.lock:
             self._pending |= pending
             self._samples = samples | self._samples
             for place in list(islice(self._samples, max(len(self._samples) - MAX_SAMPLES, 0))):
@@ -272,9 +311,10 @@ class Marks:
     def _taken(self) -> tuple[set[str], list[Row], dict[tuple[str, int], Row]]:
         """Take over what is pending: names, their marks, and the last marks of minutes."""
         now = self._clock()
-        with self._lock:
+        with self.lock:
             if self._pending:
                 self._load_positions()
+            self.quiet = {}  # the next tick of each is to be shared again
             pending, self._pending = self._pending, set()
             samples, self._samples = self._samples, {}
             rows: list[Row] = []
@@ -289,8 +329,9 @@ class Marks:
 
     def close(self) -> None:
         """Share the newest marks and end the thread. Marks that come later are not shared."""
-        with self._lock:
+        with self.lock:
             self._closed = True
+            self.quiet = {}
             sharer = self._sharer
         self._wake.set()
         if sharer is not None:
@@ -320,8 +361,11 @@ class Marks:
         return self._kept
 
     def _tell_extremes(self) -> None:
-        """Keep the highs and lows of what is held where they have changed, so that a kill takes a second of them."""
-        with self._lock:
+        """Keep the highs and lows of what is held where they have changed, so that a kill takes a second of them.
+
+        Who shares at the same time waits for it: a look at the past must not miss this process's own marks.
+        """
+        with self.lock:
             self._load_positions()
             found = {
                 name: (_extremes_text(mark), mark.at) for name, mark in self._marks.items() if name in self._sampled
@@ -330,14 +374,15 @@ class Marks:
             Observation(EXTREMES, name, text, at) for name, (text, at) in found.items() if self._told.get(name) != text
         ]
         if rows:
-            self._store.aside(lambda changes: _put_all(changes, rows))
+            with self._sharing:
+                self._store.aside(lambda changes: _put_all(changes, rows))
             self._told = {name: text for name, (text, _) in found.items()}
 
     def _keep_extremes(self) -> None:
         """Keep the highs and lows of what is held: a process that opens the book next goes on with them."""
         if self._store.read_only:
             return
-        with self._lock:
+        with self.lock:
             self._load_positions()
             rows = [
                 Observation(EXTREMES, name, _extremes_text(mark), mark.at)
@@ -354,29 +399,31 @@ class Marks:
 
     def all(self) -> dict[str, LiveMark]:
         """Return the newest marks, with those of other processes at most a second old."""
-        with self._lock:
+        with self.lock:
             self._look()
             return dict(self._marks)
 
     def get(self, instrument: str) -> LiveMark | None:
         """Return the newest mark of an instrument, with those of other processes at most a second old."""
-        with self._lock:
+        with self.lock:
             self._look()
             return self._marks.get(instrument)
 
     def _look(self) -> None:
         """Take newer marks and positions of other processes, when the last look is a second ago."""
         now = self._clock()
-        if -FETCH_EVERY < now - self._fetched < FETCH_EVERY:
+        if -FETCH_EVERY < now - self.fetched < FETCH_EVERY:
             return
-        self._fetched = now
+        self.fetched, self.fetch_due = now, now + FETCH_EVERY
         self._fetch()
 
     def _fetch(self) -> None:
         """Take newer marks and positions of other processes."""
         with self._store.reading() as reader:
             found = reader.marks()
-            self.head = max(self.head, reader.head()[0])
+            head = reader.head()[0]
+        if head > self.head:
+            self.grew(head)
         for instrument, price, at, source, _ in found:
             mine = self._marks.get(instrument)
             if mine is None or mine.at < at:
@@ -388,12 +435,13 @@ class Marks:
                         self._keep_minute(instrument, mine)
                     mine.price, mine.at, mine.source, mine.minute_ends = value, at, source, 0
                     mine.high, mine.low = max(mine.high, value), min(mine.low, value)
-                self._loaded_at = -1
+                self.loaded_at = -1
+                self.quiet = {}
 
     def knows(self, instrument: str) -> bool:
         """Say whether an instrument has a mark here; what was kept at a close counts from the first question on."""
         if self._kept is None:
-            with self._lock:
+            with self.lock:
                 self._load_kept()
                 self._fetch()
         return instrument in self._marks
@@ -402,18 +450,19 @@ class Marks:
         """Return the highest and lowest mark seen here since a position opened; None for a flat one."""
         if since is None:
             return None
-        with self._lock:
+        with self.lock:
             mark = self._marks.get(instrument)
             return None if mark is None else mark.extremes(since)
 
     def cut(self, instrument: str) -> None:
         """End a stretch at a fill. The oldest stretches are joined when there are too many."""
-        with self._lock:
+        with self.lock:
             mark = self._marks.get(instrument)
             if mark is None or mark.cut:
                 return
             mark.past.append((mark.since, mark.high, mark.low))
             mark.cut = True
+            self.quiet.pop(instrument, None)
             mark.join()
 
 
@@ -431,10 +480,3 @@ def _replace_extremes(changes: SubscriberRows, known: Iterable[str], rows: Itera
     for name in known:
         changes.drop_observation(EXTREMES, name)
     _put_all(changes, rows)
-
-
-def exposure_of(terms: Terms, quantity: Decimal, cost: Decimal, splits: Splits = ()) -> Exposure:
-    """Return what a position is worth per price."""
-    units = quantity if terms.contract_size == ONE else multiply(quantity, terms.contract_size)
-    signed = cost if quantity > ZERO else subtract(ZERO, cost)
-    return Exposure(terms.settle, units, signed, terms.inverse, splits)

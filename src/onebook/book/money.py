@@ -9,16 +9,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+from onebook.book.exposures import in_new_units
 from onebook.book.lens import FAR, LedgerInfo, Lens
-from onebook.book.marks import LiveMark, in_new_units
+from onebook.book.marks import LiveMark
 from onebook.book.positions import based, newest_mark
 from onebook.book.rows import day_of
+from onebook.domain import times
 from onebook.domain.daily import add_days
 from onebook.domain.days import Days
 from onebook.domain.facts import BookSettings
 from onebook.domain.holdings import Holding, Key
 from onebook.domain.instruments import Terms
-from onebook.domain.movements import Movement, Valuation
+from onebook.domain.movements import FIRST, Movement, Order, Valuation
 from onebook.domain.numbers import ONE, ZERO, absolute, add, canonical, multiply, negate, subtract
 from onebook.domain.positions import fold
 from onebook.domain.reports import Balance, DailyPnl, Equity, Pnl
@@ -27,6 +29,8 @@ from onebook.domain.steps import notional
 
 MarkOf = Callable[[str], LiveMark | None]
 Amounts = dict[str, Decimal]
+FARTHEST = 2**63 - 2
+"""Nanoseconds from 1970 to the farthest moment that a store can be asked for."""
 
 
 def covered(lens: Lens, account: str | None) -> Callable[[str], bool]:
@@ -263,7 +267,7 @@ class EquityReader:
 
 @dataclass(frozen=True, slots=True)
 class DayQuery:
-    """What a daily P&L covers: ``since`` ≤ day < ``until``, as ISO dates."""
+    """What a daily P&L covers: ``since`` ≤ day < ``until``, as ISO dates; an instrument under any of its names."""
 
     since: str | None = None
     until: str | None = None
@@ -272,6 +276,7 @@ class DayQuery:
     currency: str | None = None
     zone: str | None = None
     rolls_at: str | None = None
+    instrument: str | None = None
 
 
 def daily_pnl(lens: Lens, query: DayQuery) -> list[DailyPnl]:
@@ -284,7 +289,7 @@ def daily_pnl(lens: Lens, query: DayQuery) -> list[DailyPnl]:
     stored = query.currency is None or (
         query.currency == settings.base_currency and not lens.reader.positions(None, unvalued=True)
     )
-    if lens.at_head and own_days and stored:
+    if lens.at_head and own_days and stored and query.instrument is None:
         return _from_rows(lens, query)
     return _from_fold(lens, query)
 
@@ -363,33 +368,56 @@ class _DayState:
         self.settings = settings
 
 
-def _from_fold(lens: Lens, query: DayQuery) -> list[DailyPnl]:
-    """Fold every ledger for days of another zone, in another currency, or as of another point."""
-    settings = lens.settings
-    calendar = Days(query.zone or settings.zone, query.rolls_at or settings.rolls_at)
-    target = query.currency
-    state = _DayState(calendar, replace(settings, base_currency=target or settings.base_currency))
-    counts = covered(lens, query.account)
-    days: dict[DayKey, DayDelta] = {}
-    unvalued: dict[DayKey, DayDelta] = {}
-    for info in lens.ledgers("position", query.account):
-        if not counts(info.account):
-            continue
-        terms = lens.terms(info)
+def day_begins(calendar: Days, day: str) -> int:
+    """Return the first nanosecond of a day; one beyond what can be recorded counts as the last that can."""
+    if not "1678" <= day < "2262":
+        return -FARTHEST if day < "1678" else FARTHEST
+    return calendar.bounds(times.to_date("day", day))[0]
+
+
+@dataclass(slots=True)
+class _Folded:
+    """Daily rows in the making; ``unvalued`` those of what no rate could value in the currency asked for."""
+
+    state: _DayState
+    days: dict[DayKey, DayDelta] = field(default_factory=dict)
+    unvalued: dict[DayKey, DayDelta] = field(default_factory=dict)
+
+    def take(self, lens: Lens, query: DayQuery, info: LedgerInfo) -> None:
+        """Add what a ledger realized; it is folded from before the first day that is asked for."""
+        target, terms, calendar = query.currency, lens.terms(info), self.state.days
         ledger = Ledger(info.id, info.account, info.instrument, info.name, terms)
+        end = None if query.until is None else day_begins(calendar, query.until)
+        begin: Order = FIRST
         holdings: dict[Key, Holding] = {}
-        for movement in lens.movements(info.id):
+        if query.since is not None and target in {None, terms.settle}:
+            begin, holdings = lens.before(info, day_begins(calendar, query.since))
+        for movement in lens.movements(info.id, begin):
+            if end is not None and movement.order[0] >= end:
+                return
             if target is not None:
                 rate = None if terms.settle == target else lens.valuation(terms.settle, target, movement.order[0])
                 movement.base = rate
             changes = fold(terms, holdings, movement)
             for change in changes:
                 holdings[change.after.key] = change.after
-            valued = target in {None, terms.settle} or movement.base is not None
-            add_days(state, days if valued else unvalued, ledger, movement, changes, sign=1)
+            is_valued = target in {None, terms.settle} or movement.base is not None
+            add_days(self.state, self.days if is_valued else self.unvalued, ledger, movement, changes, sign=1)
+
+
+def _from_fold(lens: Lens, query: DayQuery) -> list[DailyPnl]:
+    """Fold every ledger for days of another zone, in another currency, of an instrument, or as of another point."""
+    settings = lens.settings
+    calendar = Days(query.zone or settings.zone, query.rolls_at or settings.rolls_at)
+    target = query.currency
+    folded = _Folded(_DayState(calendar, replace(settings, base_currency=target or settings.base_currency)))
+    counts = covered(lens, query.account)
+    for info in lens.ledgers("position", query.account, query.instrument):
+        if counts(info.account):
+            folded.take(lens, query, info)
     found: dict[tuple[str, str], DayDelta] = {}
     level = 0 if query.strategy is None else 1
-    for rows, wanted in ((days, target), (unvalued, None)):
+    for rows, wanted in ((folded.days, target), (folded.unvalued, None)):
         for (day, _, its_level, strategy, basis, currency), delta in rows.items():
             if its_level != level or (query.strategy is not None and strategy != query.strategy):
                 continue

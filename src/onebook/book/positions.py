@@ -6,8 +6,9 @@ from heapq import merge
 from itertools import islice
 
 from onebook.book import rows
+from onebook.book.exposures import exposure_of, in_new_units
 from onebook.book.lens import FAR, LedgerInfo, Lens
-from onebook.book.marks import STALE_AFTER, LiveMark, exposure_of, in_new_units
+from onebook.book.marks import STALE_AFTER, LiveMark
 from onebook.domain import times
 from onebook.domain.holdings import ClosedTrip, Holding, Key, flag_names
 from onebook.domain.identity import fill_identity
@@ -18,6 +19,7 @@ from onebook.domain.positions import fold
 from onebook.domain.reports import Position, RecordedFill, RoundTrip
 from onebook.domain.steps import average_price, entry_price, exit_price
 from onebook.store.codec import decode
+from onebook.store.port import Row
 
 MarkOf = Callable[[str], LiveMark | None]
 
@@ -251,17 +253,28 @@ def _ended(  # noqa: PLR0913  the filters of one query
     until: int | None,
 ) -> Iterator[RoundTrip]:
     wanted = list(infos) if account is not None or instrument is not None else None
+    for row in ended_rows(lens, wanted, since, until):
+        info = infos.get(row[0])
+        if info is not None and strategy in {None, row[2]}:
+            yield _closed_round_trip(lens, info, rows.trip_of(row))
+
+
+def ended_rows(lens: Lens, ledgers: list[int] | None, since: int | None, until: int | None) -> Iterator[Row]:
+    """Return rows of ended round trips by when they ended, page by page.
+
+    Args:
+        lens: the point of view.
+        ledgers: only of these; None: of all.
+        since: ended at or after it, in nanoseconds.
+        until: ended before it.
+    """
     limit = FAR if until is None else until
     if lens.until_ns is not None:
         limit = min(limit, lens.until_ns + 1)
     after: tuple[int, int] | None = None
     while True:
-        page = lens.reader.trips(wanted, since, limit, after, lens.known, 256)
-        for row in page:
-            trip = rows.trip_of(row)
-            info = infos.get(row[0])
-            if info is not None and (strategy is None or trip.strategy == strategy):
-                yield _closed_round_trip(lens, info, trip)
+        page = lens.reader.trips(ledgers, since, limit, after, lens.known, 256)
+        yield from page
         if len(page) < 256:
             return
         after = (page[-1][5], page[-1][1])

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from onebook.book import explaining, log, money, positions
+from onebook.book.kept_points import KeptPoints
 from onebook.book.lens import FAR, Lens
 from onebook.book.marks import LiveMark
 from onebook.book.records import break_of, fact_of, order_of, signal_of
@@ -37,20 +38,24 @@ from onebook.domain.reports import (
 )
 from onebook.errors import InputError
 from onebook.store.codec import decode
-from onebook.store.port import Store
+from onebook.store.port import Row, Store
 
 if TYPE_CHECKING:
     from onebook.book.state_store import StateStore, Write
+    from onebook.domain.statistics import Statistics
 
 Moment = datetime | str | int | None
 MAX_POINTS = 100_000
 
 
 def moment_ns(name: str, value: Moment) -> int | None:
-    """Take a moment: aware datetime, text, or nanoseconds; a bare date is not a moment."""
+    """Take a moment: aware datetime, text, or nanoseconds; a bare date is not a moment.
+
+    One beyond what a store can hold (the years 1677 to 2262) counts as the last that it can.
+    """
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
-    return times.to_ns(name, value)
+    return min(max(times.to_ns(name, value), -money.FARTHEST), money.FARTHEST)
 
 
 class Reading:
@@ -366,8 +371,27 @@ class Reading:
         found = self._records("funding", account, strategy, instrument, since, until)
         return _page((fact_of("funding", body, row) for row, body in found), after, limit, fact=True)
 
-    def facts(self, kind: str, *, account: str | None = None, since: Moment = None, until: Moment = None) -> list[Any]:
+    def facts(  # noqa: PLR0913  the filters of the contract
+        self,
+        kind: str,
+        *,
+        account: str | None = None,
+        strategy: str | None = None,
+        instrument: str | None = None,
+        since: Moment = None,
+        until: Moment = None,
+        limit: int | None = None,
+    ) -> list[Any]:
         """Return the recorded facts of a kind other than fills: cash movements, rates, definitions and so on.
+
+        Args:
+            kind: its name, as ``onebook record`` has it.
+            account: only of this one.
+            strategy: only of this one.
+            instrument: only of this one.
+            since: from this moment on.
+            until: before this moment.
+            limit: at most so many, the oldest.
 
         Raises:
             InputError: no such kind.
@@ -375,8 +399,9 @@ class Reading:
         if kind not in FACTS or kind == "fill":
             msg = f"kind: {kind!r} is none of {', '.join(name for name in FACTS if name != 'fill')}"
             raise InputError(msg, field="kind", value=kind)
-        found = self._records(kind, account, None, None, since, until)
-        return [fact_of(kind, body, row)[1] for row, body in found]
+        found = self._records(kind, account, strategy, instrument, since, until)
+        facts = (fact_of(kind, body, row)[1] for row, body in found)
+        return list(islice(facts, _at_most(limit)))
 
     def breaks(  # noqa: PLR0913  the parts of one row or query
         self,
@@ -496,15 +521,32 @@ class Reading:
             msg = "since, until, every: must span 1 to 100,000 points"
             raise InputError(msg, field="every", value=every)
         self._share_marks()
-        return [self._equity_at(moment, currency, account) for moment in range(start, end + 1, step)]
-
-    def _equity_at(self, moment: int, currency: str | None, account: str | None) -> EquityPoint:
         with self._store.reading() as reader:
-            lens = Lens(reader, self._known, moment if self._until_ns is None else min(moment, self._until_ns))
-            marks = _sampled(lens, moment)
-            equity = money.EquityReader(lens, currency, marks, moment)
-            amount = equity.read(account).amount
-            oldest = min((mark.at for mark in equity.marks_used), default=None)
+            lens = Lens(reader, self._known)
+            kept = self._kept_points()
+            head = kept.look(reader)
+            found: list[EquityPoint] = []
+            for moment in range(start, end + 1, step):
+                place = (moment, currency, account)
+                point = kept.get(reader, head, place)
+                if point is None:
+                    marks: dict[str, Row | None] = {}
+                    point = self._equity_at(lens, moment, currency, account, marks)
+                    kept.put(head, place, point, marks)
+                found.append(point)
+        return found
+
+    def _kept_points(self) -> KeptPoints:
+        """Return the points of the curve that were computed before; none where the point of view is a new one."""
+        return KeptPoints()
+
+    def _equity_at(
+        self, lens: Lens, moment: int, currency: str | None, account: str | None, marks: dict[str, Row | None]
+    ) -> EquityPoint:
+        then = lens.at(moment if self._until_ns is None else min(moment, self._until_ns))
+        equity = money.EquityReader(then, currency, _sampled(then, moment, marks), moment)
+        amount = equity.read(account).amount
+        oldest = min((mark.at for mark in equity.marks_used), default=None)
         age = None if oldest is None else (moment - oldest) / times.SECOND
         return EquityPoint(at=times.to_datetime(moment), amount=amount, marks_age_seconds=age)
 
@@ -545,6 +587,40 @@ class Reading:
     def pnl(self, **filters: Any) -> list[Pnl]:
         """Return the sum over days, one row per currency; filters as for :meth:`daily_pnl`."""
         return money.summed_pnl(self.daily_pnl(**filters))
+
+    def statistics(
+        self,
+        *,
+        account: str | None = None,
+        strategy: str | None = None,
+        instrument: str | None = None,
+        since: date | str | None = None,
+        until: date | str | None = None,
+        currency: str | None = None,
+    ) -> "list[Statistics]":
+        """Return how trading went: figures over the round trips that ended, and over the days, one row per currency.
+
+        Args:
+            account: None for all live ones (all paper ones where there is no live one).
+            strategy: only this one; ``""`` is the unnamed one.
+            instrument: only this one, under any of its names.
+            since: first day, of the book's own.
+            until: the day after the last.
+            currency: all in this one: a round trip at the rate of when it ended, a day as :meth:`daily_pnl` has it.
+                What no rate could value stays in its own currency, in a row of its own. None: a row per currency.
+        """
+        from onebook.book.statistics import statistics
+
+        query = money.DayQuery(
+            since=None if since is None else times.to_date("since", since).isoformat(),
+            until=None if until is None else times.to_date("until", until).isoformat(),
+            account=account,
+            strategy=strategy,
+            currency=currency,
+            instrument=instrument,
+        )
+        with self._lens() as lens:
+            return statistics(lens, query)
 
     def explain(
         self,
@@ -683,11 +759,11 @@ def rows_fact(lens: Lens, sequence: int, ordinal: int) -> Any:
     return read_fact(lens.reader, sequence, ordinal).fact
 
 
-def _sampled(lens: Lens, moment: int) -> Callable[[str], LiveMark | None]:
-    """Return marks as they were sampled up to a moment."""
+def _sampled(lens: Lens, moment: int, seen: dict[str, Row | None]) -> Callable[[str], LiveMark | None]:
+    """Return marks as they were sampled up to a moment; what was looked up is put into ``seen``."""
 
     def mark_of(instrument: str) -> LiveMark | None:
-        row = lens.reader.mark_at(instrument, moment)
+        row = seen[instrument] = lens.reader.mark_at(instrument, moment)
         return None if row is None else LiveMark(Decimal(row[0]), row[1], "")
 
     return mark_of

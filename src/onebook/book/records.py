@@ -5,6 +5,7 @@ from typing import Any
 
 from onebook.domain import times
 from onebook.domain.facts import FACTS
+from onebook.domain.orders import was_never_answered
 from onebook.domain.reports import Break, OrderState, SignalState
 
 
@@ -26,6 +27,8 @@ def order_of(body: dict[str, Any], row: Any) -> OrderState:
     filled = Decimal(body.get("filled_quantity", "0"))
     if filled > order.quantity:
         flags = (*flags, "overfilled")
+    if was_never_answered(row[6], body):
+        flags = (*flags, "in_doubt")
     return OrderState(
         order=order,
         status=row[6],

@@ -32,6 +32,7 @@ _NAMING = frozenset(
         *("signal_closed", "annotated", "funding_paid", "cash_moved", _RATE, "snapshot_taken"),
         *(PUBLISHED, STATE_CHANGED, "alert_raised", "alert_cleared", "bot_silent", "day_ended"),
         *("limits_defined", "trading_state_changed", "daily_loss_breached", "drawdown_breached", "end_of_day_done"),
+        *("token_defined", "hook_defined"),
         *("stop_set", "stop_moved", "stop_removed", "stop_triggered", "runner_started", "runner_stopped"),
         *("break_found", "break_resolved"),
     }

@@ -15,6 +15,9 @@ from onebook.store.codec import EventBody
 Data = dict[str, Any]
 
 _INTERNAL = frozenset({"unbased", "opened_ns", "updated_ns", "contract", "ended"})
+_HIDDEN = {"token_defined": "digest", "hook_defined": "digest"}
+"""What no reader of events needs to know: how a secret is told."""
+
 _ZEROES = ("quantity", "cost_basis", "realized_pnl_gross", "fees", "fees_in_base", "funding", "income")
 
 
@@ -43,7 +46,8 @@ def shown_data(event: EventBody, event_id: str, account: str, instrument: str, o
         }
     if event.type in {STATE_CHANGED, PUBLISHED} or is_users(event.type):
         return dict(event.data)
-    return {name: value for name, value in event.data.items() if name != "own_time" and not _is_kind(name, value)}
+    hidden = _HIDDEN.get(event.type, "own_time")
+    return {name: value for name, value in event.data.items() if name != hidden and not _is_kind(name, value)}
 
 
 def _is_kind(name: str, value: Any) -> bool:

@@ -10,8 +10,10 @@ from decimal import Decimal
 from typing import Any
 
 from onebook.book import rows
+from onebook.book.open_orders import OpenOrders
 from onebook.domain.cash import Cash, cash_from
 from onebook.domain.days import Days
+from onebook.domain.decide.exits import open_order
 from onebook.domain.event_types import FACT_TYPES
 from onebook.domain.facts import Account, BookSettings, Fill, Instrument
 from onebook.domain.holdings import Holding
@@ -25,6 +27,7 @@ from onebook.domain.state import (
     DayKey,
     FoldPoint,
     Ledger,
+    OpenOrder,
     Record,
     StoredFact,
 )
@@ -56,6 +59,7 @@ class StateReads:
         self.batch = Batch()
         self.head: Head = (0, bytes(32))
         self._observed: dict[tuple[str, str], tuple[Decimal, Decimal]] = {}
+        self._open_orders = OpenOrders()
         self.forget()
 
     # ---- caches ----
@@ -74,6 +78,7 @@ class StateReads:
         self._asked: dict[tuple[str, str], list[tuple[int, int]]] = {}
         self._records: dict[tuple[str, str, str], Record] = {}
         self._record_rows: dict[tuple[str, str, str], list[Any]] = {}
+        self._open_orders.clear()
         self._dirty: dict[tuple[int, str, str], Holding] = {}
         self._days: dict[DayKey, DayDelta] = {}
         self._dirty_days: set[DayKey] = set()
@@ -110,6 +115,7 @@ class StateReads:
         self._identities.clear()
         self._asked.clear()
         self._records.clear()
+        self._open_orders.clear()
         self._days.clear()
         self._protected = None
         self._pairs = None
@@ -340,17 +346,21 @@ class StateReads:
                 return
             after = page[-1][0]
 
-    def open_orders(self, account: str | None, instrument: str | None) -> list[Record]:
-        """Return orders that may still fill: of an instrument, of an account, or all."""
-        self.flush()
+    def open_orders(self, account: str | None, instrument: str | None) -> list[OpenOrder]:
+        """Return orders that may still fill: of an instrument, of an account, or all; the list is the caller's own."""
         if account is None or instrument is None:
-            rows_found = self._store.open_orders(account, instrument)
-            return [rows.record_of("order", row[0], row[1], row[2:8]) for row in rows_found]
-        return [
-            rows.record_of("order", row[0], row[1], row[2:8])
-            for name in self.names(account, instrument)
-            for row in self._store.open_orders(account, name)
-        ]
+            return self._open_at((account, None))
+        return [record for name in self.names(account, instrument) for record in self._open_at((account, name))]
+
+    def _open_at(self, place: tuple[str | None, str | None]) -> list[OpenOrder]:
+        found = self._open_orders.at(place)
+        if found is None:
+            self.flush()
+            found = [
+                open_order(rows.record_of("order", row[0], row[1], row[2:8])) for row in self._store.open_orders(*place)
+            ]
+            self._open_orders.keep(place, found)
+        return found
 
     def open_breaks(self, account: str, instrument: str) -> int:
         """Return how many differences of an instrument wait for somebody."""

@@ -17,14 +17,17 @@ class Upkeep:
     """Part of a book: the calls that no figure comes from.
 
     Attributes:
-        actor: who asks.
         snapshot_folder: where snapshots are; None for a book in memory, until it is given one.
     """
 
     _store: Store
     _clock: Clock
-    actor: str
     snapshot_folder: Path | None
+
+    @property
+    def actor(self) -> str:
+        """Who asks."""
+        raise AssertionError
 
     @property
     def _door(self) -> "Door":

@@ -101,6 +101,8 @@ def price(
     here = session(ctx)
     terms = configured(here, source)
     wanted = list(dict.fromkeys(instruments))
+    if not all(wanted):
+        raise InputError("INSTRUMENT: is empty; name one such as BTC/USDT or AAPL", field="instrument")
     if terms:
         with asking(here, source) as asked:
             found, problems = _each(wanted, lambda name: _of_source(asked, name))
@@ -207,7 +209,8 @@ def bars(  # noqa: PLR0913  the options of the contract
 ) -> None:
     """Bars that are kept beside the book: the newest 100, or those since a moment."""
     here = session(ctx)
-    if instrument is None and not files and not stats:
+    _check_span(asked)
+    if not instrument and not files and not stats:
         msg = "name an instrument, or give --import FILE or --stats"
         raise InputError(msg, field="instrument")
     if fetch and instrument is None:
@@ -231,10 +234,21 @@ def bars(  # noqa: PLR0913  the options of the contract
             answer(here, rows, BARS, empty=empty)
 
 
+def _check_span(asked: Asked) -> None:
+    """Refuse a time that ends before it begins."""
+    given = asked.filters()
+    if {"since", "until"} <= given.keys():
+        since, until = _ns("since", given["since"], 0), _ns("until", given["until"], 0)
+        if since >= until:
+            msg = f"--since: {times.to_text(since)} is not before --until {times.to_text(until)}"
+            raise InputError(msg, field="since")
+
+
 def bars_place(here: Session, book_url: str) -> str:
     """Return where the bars of a book are."""
-    given = here.config.get("market.bars_file")
-    return str(Path(given).absolute()) if given else f"{Path(book_url).absolute()}.bars.db"
+    from onebook.market import configured
+
+    return configured.bars_place(here.config, book_url)
 
 
 @contextmanager

@@ -84,6 +84,8 @@ def _option(item: Any) -> Any:
     flag = "--" + item.name.replace("_", "-")
     if item.name == "raw":
         said = "the source's own payload, as JSON"
+    elif item.name == "mapping":
+        said = "as JSON"
     elif item.name == "tags":
         said = "with commas"
     elif item.name == "occurred_at":
@@ -116,10 +118,10 @@ def built(fact: type[Any], stated: dict[str, Any]) -> Any:
 
 
 def _typed(name: str, value: Any) -> Any:
-    if name == "raw":
+    if name in {"raw", "mapping"}:
         from onebook.intake.files import plain_json
 
-        return plain_json(parsed(value, "raw") if isinstance(value, str) else value)
+        return plain_json(parsed(value, name) if isinstance(value, str) else value)
     if name == "occurred_ns" and isinstance(value, str) and value.isdecimal():
         return int(value)
     return value

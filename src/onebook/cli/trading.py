@@ -90,11 +90,14 @@ def _switch(ctx: typer.Context, deed: str, reason: str, account: str, strategy: 
         print(f"trading of {whom} is {state}")
 
 
-def _unheard(book: "Book", account: str, strategy: str) -> Iterator[tuple[str, str]]:
-    """Yield (option, sentence) of each name that the book has never seen; the sentence says the nearest it has."""
+def _unheard(book: "Book", account: str, strategy: str, *, spoken: bool = True) -> Iterator[tuple[str, str]]:
+    """Yield (option, sentence) of each name that the book has never seen; the sentence says the nearest it has.
+
+    ``spoken``: names that a person has switched before count as seen.
+    """
     with book.store.reading() as reader:
-        if reader.record(TRADING, "", identity_text(account, strategy), None) is not None:
-            return  # a person has spoken of it before
+        if spoken and reader.record(TRADING, "", identity_text(account, strategy), None) is not None:
+            return
         beating = [item.strategy for item in reader.heartbeats()]
     seen = [(item.account, item.strategy or "") for item in book.positions(is_open=None)]
     seen += [(item.account, item.strategy) for item in book.trading.limits]
@@ -111,6 +114,20 @@ def _unheard(book: "Book", account: str, strategy: str) -> Iterator[tuple[str, s
         yield option, f"the book knows no {option} {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
 
 
+def _unseen(book: "Book", instrument: str) -> Iterator[tuple[str, str]]:
+    """Yield (option, sentence) of an instrument that the book has never seen, with the nearest one that is held."""
+    about: dict[str, Any] = {"instrument": instrument, "limit": 1}
+    if not instrument or book.positions(instrument=instrument, is_open=None) or book.orders(**about):
+        return
+    held = {item.instrument for item in book.positions()}
+    known = {item.symbol for item in book.facts("instrument")} | {item.instrument for item in book.marks()} | held
+    if instrument in known:
+        return
+    near = get_close_matches(instrument, sorted(held or known), n=1, cutoff=0.4)
+    text = f"the book knows no instrument {instrument!r}"
+    yield "instrument", text + (f"; did you mean {near[0]!r}?" if near else "")
+
+
 def flatten(
     ctx: typer.Context,
     reason: _Reason,
@@ -122,7 +139,8 @@ def flatten(
     here = session(ctx)
     chosen: dict[str, Any] = {"account": account, "strategy": strategy, "instrument": instrument}
     with here.open() as book:
-        for name, text in _unheard(book, account or "", strategy or ""):
+        unheard = _unheard(book, account or "", strategy or "", spoken=False)
+        for name, text in (*unheard, *_unseen(book, instrument or "")):
             raise InputError(text, field=name, value=chosen[name])
         answers = book.trading.flatten(reason, **chosen)
         held = book.positions(**chosen)

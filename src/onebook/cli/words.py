@@ -13,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from onebook.cli.session import Session
 
-READING, WRITING, TRADING, KEEPING = "Reading", "Recording", "Trading", "Keeping"
+READING, WRITING, TRADING, SERVING, KEEPING = "Reading", "Recording", "Trading", "Serving", "Keeping"
 
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "demo": ("keeping", "demo", READING),
@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "signals": ("reading", "signals", READING),
     "round-trips": ("reading", "round_trips", READING),
     "journal": ("journal", "journal", READING),
+    "statistics": ("statistics", "statistics", READING),
     "lots": ("figures", "lots", READING),
     "explain": ("figures", "explain", READING),
     "tail": ("tail", "tail", READING),
@@ -48,6 +49,9 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "reduce": ("trading", "reduce", TRADING),
     "resume": ("trading", "resume", TRADING),
     "flatten": ("trading", "flatten", TRADING),
+    "serve": ("serve", "serve", SERVING),
+    "token": ("tokens", "token", SERVING),
+    "hook": ("hooks", "hook", SERVING),
     "health": ("health", "health", KEEPING),
     "doctor": ("doctor", "doctor", KEEPING),
     "verify": ("keeping", "verify", KEEPING),

@@ -92,6 +92,12 @@ class CacheManager:
         caches = market.caches()
         return {name: MemoryCache(caches.get(name)).get_stats() for name in caches.stats()}
 
+    def get_global_stats(self) -> dict[str, Any]:
+        """Return ``caches hits misses hit_rate evictions expirations size bytes`` of all caches together."""
+        caches = market.caches()
+        shown = asdict(caches.totals())
+        return {"caches": len(caches.stats()), "hit_rate": shown.pop("hit_ratio"), **shown}
+
     def shutdown_all(self) -> None:
         """Drop everything and end the thread that cleans up; the data manager's stream ends with its caches."""
         market.close_caches()

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from onebook.app import Book
-from onebook.book.marks import exposure_of
+from onebook.book.exposures import exposure_of
 from onebook.book.reading import Reading
 from onebook.compat.trades import Trade
 from onebook.compat.values import as_float, decimal_of

@@ -72,6 +72,11 @@ NOTIFY = {
 }
 
 ALERTS = {
+    "alerts.break_after_seconds": Key(
+        take=take.seconds(0, 604_800),
+        default=60.0,
+        help="what a venue says has filled is a break when no fill came for so long; 0: never",
+    ),
     "alerts.mark_stale_seconds": Key(
         take=take.seconds(1, 604_800), default=300.0, help="age of a mark at which an open position alerts"
     ),
@@ -118,6 +123,41 @@ MARKET = {
     ),
     "market.attempts": Key(take=take.count(1, 100), default=3, help="tries of a call that may pass"),
     "market.bars_file": Key(take=take.text, default=None, help="where bars are kept; none: beside the book"),
+}
+
+SERVE = {
+    "serve.host": Key(take=take.text, default="127.0.0.1", help="where the service listens"),
+    "serve.port": Key(take=take.count(0, 65_535), default=8321, help="0: any that is free"),
+    "serve.allow_hosts": Key(take=take.names, default=(), help="further names under which it may be asked"),
+    "serve.tls_cert": Key(take=take.text, default=None, help="certificate with its chain, a PEM file; none: no TLS"),
+    "serve.tls_key": Key(take=take.text, default=None, help="its private key, a PEM file"),
+    "serve.access_log": Key(take=take.switch, default=True, help="a line of JSON for each request, on standard error"),
+    "serve.body_bytes": Key(take=take.count(1, 2**30), default=8_388_608, help="largest body of a request"),
+    "serve.requests_a_minute": Key(
+        take=take.count(0, 10_000_000), default=60_000, help="most requests of one token; 0: any number"
+    ),
+    "serve.connections": Key(take=take.count(2, 100_000), default=2_000, help="most requests open at once"),
+    "serve.heartbeat_seconds": Key(
+        take=take.seconds(0.1, 600), default=15.0, help="how often a silent stream says that it is alive"
+    ),
+    "serve.prices_per_second": Key(
+        take=take.count(1, 20), default=5, help="most prices a second of one instrument to one client"
+    ),
+}
+
+METRICS = {
+    "metrics.push": Key(
+        take=take.address("http", "https"), default=None, help="where InfluxDB's line protocol is sent; none: nowhere"
+    ),
+    "metrics.push_token": Key(take=take.secret, default=None, help="of InfluxDB; a secret"),
+    "metrics.push_seconds": Key(take=take.seconds(0.1, 86_400), default=10.0, help="how often"),
+}
+
+TRACING = {
+    "tracing.endpoint": Key(
+        take=take.address("http", "https"), default=None, help="where traces are sent (OTLP over HTTP); none: nowhere"
+    ),
+    "tracing.ratio": Key(take=take.measure("ratio", 0, 1), default=1.0, help="share of requests that are traced"),
 }
 
 _SOURCE = "the book is the one source, and older names are views of it"
@@ -168,7 +208,19 @@ OLDER = {
 }
 """Sections of which no key changes anything; shown only where they are set."""
 
-KEYS: dict[str, Key] = {**BOOK, **NOTIFY, **ALERTS, **SNAPSHOTS, **MARKET, **EVENT_BUS, **STATE_STORE, **OLDER}
+KEYS: dict[str, Key] = {
+    **BOOK,
+    **NOTIFY,
+    **ALERTS,
+    **SNAPSHOTS,
+    **MARKET,
+    **SERVE,
+    **METRICS,
+    **TRACING,
+    **EVENT_BUS,
+    **STATE_STORE,
+    **OLDER,
+}
 """Every key there is, but those of routes."""
 
 STANDS_FOR = {

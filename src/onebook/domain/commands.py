@@ -160,6 +160,8 @@ class Protect:
     """Set the stop and target of a position, or take them away where all five figures are None.
 
     Prices per unit in the quote currency; ``trail_ratio`` between 0 and 1. ``act`` is ``notify`` or ``order``.
+    ``carries``: a trail set anew in an open position goes on from the best mark so far. ``best`` is the best mark since
+    the position opened that whoever sets it knows of, None for none: a trail begins there.
     """
 
     account: str
@@ -173,6 +175,8 @@ class Protect:
     activates_at: Decimal | None = None
     act: str = "notify"
     reason: str = ""
+    carries: bool = True
+    best: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ FACT_TYPES = frozenset(
         "cash_moved",
         "corporate_action_applied",
         "funding_paid",
+        "hook_defined",
         "instrument_defined",
         "limits_defined",
         "opening_balance_recorded",
@@ -22,6 +23,7 @@ FACT_TYPES = frozenset(
         "signal_detected",
         "signal_executed",
         "signal_expired",
+        "token_defined",
         "transfer_recorded",
     }
 )

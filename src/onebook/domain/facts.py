@@ -1163,6 +1163,123 @@ class Limits(Fact):
             raise InputError(msg, field="instrument", value=self.instrument)
 
 
+ROLES = ("viewer", "accountant", "operator", "bot")
+"""What a token may do: read; keep the books too; everything; record for one strategy."""
+
+HOOK_KINDS = ("tradingview", "freqtrade", "custom")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token(Fact):
+    """Who may use the service, and for what. Identity: name. Other content takes its place.
+
+    The secret itself stands nowhere; what follows from it, the digest, is no secret worth having, and no event
+    shows it all the same.
+
+    Attributes:
+        name: whose it is; what is recorded with it names it as the actor.
+        role: ``viewer``, ``accountant``, ``operator`` or ``bot``.
+        strategy: of a bot: the only one it records for.
+        digest: SHA-256 of the secret, as 64 hexadecimal digits.
+        expires_at: from then on it opens nothing; None: never.
+        is_revoked: it opens nothing any more.
+    """
+
+    KIND: ClassVar[str] = "token"
+    CONVERT: ClassVar[Mapping[str, take.Convert]] = {
+        "name": take.required,
+        "role": take.choice(*ROLES),
+        "strategy": take.text,
+        "digest": take.digest,
+        "expires_at": take.optional(take.moment),
+        "is_revoked": take.flag,
+    }
+
+    name: str
+    role: str
+    strategy: str = ""
+    digest: str = field(repr=False)
+    expires_at: datetime | None = None
+    is_revoked: bool = False
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            name: str,
+            role: str,
+            strategy: str = ...,
+            digest: str,
+            expires_at: datetime | str | None = ...,
+            is_revoked: bool = ...,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        Fact.__post_init__(self)
+        if (self.role == "bot") != bool(self.strategy):
+            msg = (
+                "strategy: a bot records for one strategy; say which"
+                if self.role == "bot"
+                else f"strategy: only the role bot has one; leave it out for the role {self.role}"
+            )
+            raise InputError(msg, field="strategy", value=self.strategy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hook(Fact):
+    """An address at which alerts come in. Identity: name. Other content takes its place.
+
+    Attributes:
+        name: of the address.
+        kind: who calls it: ``tradingview``, ``freqtrade`` or ``custom``.
+        strategy: the only one it records for.
+        account: under which it records.
+        digest: SHA-256 of the secret in the address, as 64 hexadecimal digits.
+        mapping: how a message becomes a fact, where its kind leaves that open.
+        is_revoked: it takes nothing any more.
+    """
+
+    KIND: ClassVar[str] = "hook"
+    CONVERT: ClassVar[Mapping[str, take.Convert]] = {
+        "name": take.required,
+        "kind": take.choice(*HOOK_KINDS),
+        "strategy": take.required,
+        "account": take.required,
+        "digest": take.digest,
+        "mapping": take.raw,
+        "is_revoked": take.flag,
+    }
+
+    name: str
+    kind: str
+    strategy: str
+    account: str = "main"
+    digest: str = field(repr=False)
+    mapping: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    is_revoked: bool = False
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            name: str,
+            kind: str,
+            strategy: str,
+            account: str = ...,
+            digest: str,
+            mapping: Mapping[str, Any] = ...,
+            is_revoked: bool = ...,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        Fact.__post_init__(self)
+        if not self.name.isascii() or not all(letter.isalnum() or letter in "._-" for letter in self.name):
+            msg = f"name: {self.name!r:.60} stands in an address; write letters, digits, dots, - and _"
+            raise InputError(msg, field="name", value=self.name)
+
+
 AnyFact = (
     Fill
     | Order
@@ -1181,6 +1298,8 @@ AnyFact = (
     | Account
     | BookSettings
     | Limits
+    | Token
+    | Hook
 )
 
 FACTS: dict[str, type[Any]] = {
@@ -1203,6 +1322,8 @@ FACTS: dict[str, type[Any]] = {
         Account,
         BookSettings,
         Limits,
+        Token,
+        Hook,
     )
 }
 """Every kind of fact by its name, which is also its name on the command line."""

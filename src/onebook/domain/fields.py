@@ -19,6 +19,7 @@ MAX_NOTE = 20_000
 MAX_TAGS = 64
 MAX_RAW_DEPTH = 32
 MAX_COUNT = 2**53
+DIGEST_DIGITS = 64
 
 Convert = Callable[[str, Any], Any]
 
@@ -159,6 +160,15 @@ def flag(field: str, value: object) -> bool:
         return value.strip().lower() in {"true", "yes", "1"}
     msg = f"{field}: {value!r:.60} is neither true nor false"
     raise InputError(msg, field=field, value=value)
+
+
+def digest(field: str, value: object) -> str:
+    """Take a SHA-256 as 64 hexadecimal digits, kept in small letters. The message does not show it."""
+    given = value.strip().lower() if isinstance(value, str) else ""
+    if len(given) != DIGEST_DIGITS or not given.isascii() or any(letter not in "0123456789abcdef" for letter in given):
+        msg = f"{field}: is not the SHA-256 of a secret as 64 hexadecimal digits"
+        raise InputError(msg, field=field)
+    return given
 
 
 def moment(field: str, value: object) -> datetime:

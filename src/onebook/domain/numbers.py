@@ -35,6 +35,7 @@ CONTEXT = decimal.Context(
 add = CONTEXT.add
 subtract = CONTEXT.subtract
 multiply = CONTEXT.multiply
+fma = CONTEXT.fma
 negate = CONTEXT.minus
 absolute = CONTEXT.abs
 _STEP = Decimal(1).scaleb(-PLACES)

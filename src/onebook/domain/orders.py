@@ -4,16 +4,21 @@
 
     created → denied | pending_new
     pending_new → new | triggered | partially_filled | filled | canceled | expired | rejected | unknown
+                  | pending_cancel
     new | triggered | partially_filled → pending_cancel | pending_replace | partially_filled | filled
                                          | canceled | expired;  new → triggered | rejected
     pending_cancel | pending_replace → new | triggered | partially_filled | filled | canceled | expired
-    unknown → any status a venue gives
+    pending_replace → pending_cancel
+    unknown → any status a venue gives | pending_cancel
 
-Terminal: denied, rejected, canceled, expired, filled. A fill is taken in every status.
+Terminal: denied, rejected, canceled, expired, filled. A fill is taken in every status. An order that is taken back
+while its venue has not answered to what was asked before stays ``pending_cancel`` when that answer comes.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from onebook.domain.numbers import ZERO, quotient
 
@@ -27,13 +32,13 @@ _PENDING = frozenset({"new", "triggered", "partially_filled", "filled", "cancele
 
 TRANSITIONS: dict[str, frozenset[str]] = {
     "created": frozenset({"denied", "pending_new"}),
-    "pending_new": _VENUE | {"unknown"},
+    "pending_new": _VENUE | {"unknown", "pending_cancel"},
     "new": _WORKING | {"triggered", "rejected"},
     "triggered": _WORKING,
     "partially_filled": _WORKING,
     "pending_cancel": _PENDING,
-    "pending_replace": _PENDING,
-    "unknown": _VENUE,
+    "pending_replace": _PENDING | {"pending_cancel"},
+    "unknown": _VENUE | {"pending_cancel"},
     "denied": frozenset(),
     "rejected": frozenset(),
     "canceled": frozenset(),
@@ -41,6 +46,26 @@ TRANSITIONS: dict[str, frozenset[str]] = {
     "filled": frozenset(),
 }
 """From each status, the ones that may follow."""
+
+CANCELABLE = frozenset(status for status, after in TRANSITIONS.items() if "pending_cancel" in after)
+"""Statuses of an order that can be taken back."""
+
+IN_DOUBT = frozenset({"pending_new", "unknown"})
+"""Statuses of an order of which its venue has said nothing: nobody knows whether it arrived."""
+
+UNANSWERED = frozenset({"pending_new", "unknown", "pending_replace"})
+"""Statuses in which a venue has yet to answer to something else than the wish to take the order back."""
+
+
+AWAITED = "awaited"
+"""Where the record of an order that is taken back keeps the status it had, until its venue has answered to that."""
+
+
+def was_never_answered(status: str, body: Mapping[str, Any]) -> bool:
+    """Say whether an order was taken back before its venue had said anything of it."""
+    return (
+        status == "pending_cancel" and body.get(AWAITED) in IN_DOUBT and not Decimal(body.get("filled_quantity", "0"))
+    )
 
 
 def may_follow(status: str, new: str) -> bool:

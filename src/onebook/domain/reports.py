@@ -126,6 +126,11 @@ class OrderState:
         """Whether it may still fill."""
         return self.status not in {"denied", "rejected", "canceled", "expired", "filled"}
 
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether its venue has said nothing of it yet, so that nobody knows whether it arrived."""
+        return self.status in {"pending_new", "unknown"} or "in_doubt" in self.flags
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self.order, name)
 

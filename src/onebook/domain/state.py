@@ -16,6 +16,7 @@ from onebook.domain.facts import Account, BookSettings, Fill, Instrument
 from onebook.domain.holdings import ClosedTrip, Holding, Key
 from onebook.domain.instruments import Terms
 from onebook.domain.movements import FIRST, Movement, Order
+from onebook.domain.numbers import ZERO
 from onebook.domain.rates import KnownRate
 
 POINT_EVERY = 64
@@ -89,6 +90,22 @@ class Record:
     instrument: str = ""
     strategy: str = ""
     status: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOrder(Record):
+    """The record of an order that may still fill, with what decisions look at in its body.
+
+    ``rest`` is how much may still fill, unsigned, in units. ``opens`` says that it is known and not ``reduce_only``,
+    so that it may open or add where it is no exit of its parent's.
+    """
+
+    side: str = ""
+    leg: str = ""
+    group_id: str = ""
+    parent_id: str = ""
+    rest: Decimal = ZERO
+    opens: bool = False
 
 
 @dataclass(slots=True)
@@ -233,7 +250,7 @@ class State(Protocol):
     def fold_point(self, ledger: int, before: Order) -> FoldPoint | None:
         """Return the newest fold point before a place."""
 
-    def open_orders(self, account: str | None, instrument: str | None) -> Iterable[Record]:
+    def open_orders(self, account: str | None, instrument: str | None) -> Iterable[OpenOrder]:
         """Return the records of orders that are not at their end: of an instrument, of an account, or all."""
 
     def open_breaks(self, account: str, instrument: str) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from onebook.book.core import Core
 from onebook.domain import times
 from onebook.domain.numbers import plain
+from onebook.feed.missing_fills import AFTER_SECONDS
 from onebook.store.port import Reader
 
 
@@ -17,12 +18,14 @@ class Limits:
     """From where on something is wrong; 0 never.
 
     Attributes:
+        break_after_seconds: so long no fill has settled what a venue says has filled of an order.
         mark_stale_seconds: age of the mark of something held.
         disk_free_bytes: free space below.
         disk_free_ratio: free share of the disk below, 0 to 1.
         dead_letters: so many of one subscriber.
     """
 
+    break_after_seconds: float = AFTER_SECONDS
     mark_stale_seconds: float = 300.0
     disk_free_bytes: int = 1_000_000_000
     disk_free_ratio: float = 0.02

@@ -55,7 +55,7 @@ class LivePrices:
         self._next = now + EVERY_SECONDS
         for instrument, (price, at, source) in taken.items():
             old = self._told.get(instrument)
-            told = _price(instrument, old, price, at, source)
+            told = price_event(instrument, old, price, at, source)
             if self._wanted.wants(told):
                 self._told[instrument] = price
                 yield told
@@ -64,7 +64,7 @@ class LivePrices:
 
     def _positions(self, instrument: str, at: int) -> Iterator[Event]:
         for position in self._book.positions(instrument=instrument):
-            event = _position(position, at)
+            event = position_event(position, at)
             if self._wanted.wants(event):
                 yield event
 
@@ -74,7 +74,8 @@ def wants_prices(wanted: Filter) -> bool:
     return any(wanted.wants_type(name) for name in TYPES)
 
 
-def _price(instrument: str, old: Any, new: Any, at: int, source: str) -> Event:
+def price_event(instrument: str, old: Any, new: Any, at: int, source: str) -> Event:
+    """Return what a listener is told of a price: the one it was told before, None for the first, and the new one."""
     data = {
         "instrument": instrument,
         "old_price": None if old is None else plain(old),
@@ -84,7 +85,8 @@ def _price(instrument: str, old: Any, new: Any, at: int, source: str) -> Event:
     return _live("price_updated", at, data, instrument=instrument)
 
 
-def _position(position: Position, at: int) -> Event:
+def position_event(position: Position, at: int) -> Event:
+    """Return what a listener is told of a position that a price moved; without an id, it is not in the log."""
     data = as_plain(position)
     for name in ("account", "instrument", "strategy", "basis", "sequence"):
         data.pop(name)

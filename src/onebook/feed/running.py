@@ -19,6 +19,9 @@ from onebook.feed.subscriber import Subscriber
 from onebook.feed.watchman import Watchman
 
 PING_TIMEOUT_SECONDS = 10.0
+BREAKS = "alerts.break_after_seconds"
+"""A setting that wants the watchman, where nobody is told of alerts too."""
+
 SNAPSHOTS = ("every_minutes", "every_entries", "folder", "keep", "keep_days")
 """Settings of which any wants snapshots."""
 
@@ -68,8 +71,9 @@ class Running:
             opens = partial(_open, book, route)
             made = feed.subscribe(route.subscriber, opens, route.filter, start=route.start, policy=route.policy)
             self._ends.append(made.close)
-        if self.routes or ping is not None:
+        if self.routes or ping is not None or _wants_breaks(config):
             limits = Limits(
+                break_after_seconds=config.get("alerts.break_after_seconds"),
                 mark_stale_seconds=config.get("alerts.mark_stale_seconds"),
                 disk_free_bytes=config.get("alerts.disk_free_bytes"),
                 disk_free_ratio=config.get("alerts.disk_free_ratio"),
@@ -96,6 +100,10 @@ class Running:
         for end in reversed(self._ends):
             with suppress(BookError):
                 end()
+
+
+def _wants_breaks(config: Config) -> bool:
+    return config.is_given(BREAKS) and bool(config.get(BREAKS))
 
 
 def _wants_snapshots(config: Config) -> bool:

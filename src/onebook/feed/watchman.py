@@ -1,4 +1,6 @@
-"""What only time tells: silent bots, stale marks, what nobody took, a full disk, the day's end. It goes into the log.
+"""What only time tells: silent bots, stale marks, missing fills, a full disk, the day's end. It goes into the log.
+
+Signals that nothing executed in time expire here too, whoever reported them.
 
 One process watches a book at a time: whoever serves the subscriber ``watchman``. What it finds becomes an event, once
 for each occurrence, so that alerts survive a restart and an outage like every other event. While all is well it pings
@@ -22,7 +24,9 @@ from onebook.domain.reports import Event
 from onebook.errors import BookError, StoreClosed
 from onebook.feed.bus import newest
 from onebook.feed.conditions import Condition, Limits, conditions
+from onebook.feed.expiring import Expiring
 from onebook.feed.feed import Feed
+from onebook.feed.missing_fills import MissingFills
 from onebook.feed.policy import Policy
 from onebook.feed.subscriber import Subscriber
 from onebook.store.subscribers import Heartbeat, SubscriberRows
@@ -79,6 +83,9 @@ class Watchman:
         self._ping_ns = int(ping_seconds * times.SECOND)
         self._pinged = 0
         self._watch = Watch()
+        self._missing = MissingFills(book, limits.break_after_seconds)
+        self._expiring = Expiring(book)
+        self._is_new = True
         self._stop = threading.Event()
         policy = Policy(attempts=None)
         self._subscriber: Subscriber = feed.subscribe(NAME, self._begin, make_filter(), policy=policy)
@@ -90,6 +97,7 @@ class Watchman:
     def _begin(self, _: Subscriber) -> "Watchman":
         """Begin to watch here: read back which alerts are open."""
         self._watch = remembered(self._book)
+        self._is_new = True
         return self
 
     def deliver(self, events: Sequence[Event], *, more: bool) -> bool:  # noqa: ARG002  it keeps nothing back
@@ -134,6 +142,7 @@ class Watchman:
             now: nanoseconds since 1970 UTC, by the book's clock.
         """
         found = conditions(self._book, self._limits, now)
+        self._look_at_log(now)
         self._end_day(now)
         seen = set()
         for condition in found:
@@ -143,6 +152,16 @@ class Watchman:
             self._clear(place)
         if not {condition.kind for condition in found} - BEARABLE:
             self._tell_well(now)
+
+    def _look_at_log(self, now: int) -> None:
+        """Look at what facts promised and time did not bring: fills, and the execution of signals."""
+        if self._is_new:  # another process may have watched meanwhile
+            self._is_new = False
+            self._missing.begin()
+            self._expiring.forget()
+        self._missing.look(now)
+        self._expiring.follow()
+        self._expiring.look(now)
 
     def _raise(self, condition: Condition) -> None:
         place = (condition.kind, condition.subject)

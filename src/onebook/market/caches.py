@@ -302,6 +302,20 @@ class Caches:
             caches = list(self._caches.values())
         return {cache.name: cache.stats() for cache in caches}
 
+    def totals(self) -> CacheStats:
+        """Return how all of them have done together; ``hit_ratio`` is of all that any was asked."""
+        each = list(self.stats().values())
+        hits, misses = sum(item.hits for item in each), sum(item.misses for item in each)
+        return CacheStats(
+            hits=hits,
+            misses=misses,
+            evictions=sum(item.evictions for item in each),
+            expirations=sum(item.expirations for item in each),
+            size=sum(item.size for item in each),
+            bytes=sum(item.bytes for item in each),
+            hit_ratio=hits / (hits + misses) if hits + misses else 0.0,
+        )
+
     def close(self) -> None:
         """End the thread and drop everything."""
         with self._lock:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 from onebook.clock import Clock
 from onebook.domain.market import Bar, Print, Quote, Seen, last_price
 from onebook.domain.times import SECOND
-from onebook.errors import RateLimited, SourceError
+from onebook.errors import InputError, RateLimited, SourceError
 from onebook.market.caches import Cache, Caches, Kept
 from onebook.market.circuits import Circuits
 from onebook.market.flights import Flights
@@ -57,8 +57,8 @@ class Guards:
 
     Attributes:
         caches: of the program; they get ``NAME.prices``, ``NAME.quotes`` and ``NAME.bars``.
-        circuits: of the program; they get a breaker with the source's name. A call that was limited says nothing of the
-            source's health and does not count.
+        circuits: of the program; they get a breaker with the source's name. A call that was limited, or refused for
+            what it asked, perhaps before it was sent, says nothing of the source's health and does not count.
         pace: of the calls to this source.
         retry: of what may pass.
         clock: nanoseconds since 1970 UTC, for the age of prices.
@@ -91,7 +91,7 @@ class Guarded:
             source.name,
             failures=agreed.failures,
             recovery_seconds=agreed.recovery_seconds,
-            ignores=(RateLimited,),
+            ignores=(RateLimited, InputError),
         )
         self._flights = Flights(agreed.share_seconds)
         caches, kept = guards.caches, agreed.keep_seconds

@@ -6,8 +6,9 @@ stops late by a whole wait.
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from onebook.clock import Clock
@@ -17,6 +18,28 @@ from onebook.errors import BookError
 Result = TypeVar("Result")
 Sleep = Callable[[float], None]
 """Wait for so many seconds."""
+
+
+LONGEST_PAUSE_SECONDS = 86_400.0
+"""Most that a venue's wish to be left alone counts; then it is asked whether it still holds."""
+
+
+def asked_pause(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that an answer asks to wait by its ``Retry-After``, 0 to a day; None where it does not say.
+
+    A date counts from the answer's own ``Date``, so that no other clock matters.
+
+    Args:
+        headers: of the answer, looked up without regard to capitals by their own mapping.
+    """
+    said = str(headers.get("Retry-After") or "").strip()
+    if said.isdecimal() and said.isascii():
+        return float(min(int(said[:12]), LONGEST_PAUSE_SECONDS))
+    try:
+        wait = parsedate_to_datetime(said) - parsedate_to_datetime(str(headers.get("Date") or ""))
+    except (ValueError, TypeError):  # no date; or one with a zone and one without
+        return None
+    return min(max(wait.total_seconds(), 0.0), LONGEST_PAUSE_SECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -157,6 +157,41 @@ def taken(terms: Any, *, where: str = SECTION) -> dict[str, Any]:
     return found
 
 
+def keys_of(source: str) -> dict[str, take.Take]:
+    """Return the keys that go with a source beside its name, and how each is taken; for files only what they have."""
+    goes = belongs_to()
+    return {name: _takes(name) for name, sources in goes.items() if source in sources}
+
+
+def belongs_to() -> dict[str, tuple[str, ...]]:
+    """Return the sources with which each key goes. What asks nobody outside needs nothing that stands before it."""
+    names = [name.partition(".")[2] for name in MARKET]
+    return {name: _GOES_WITH.get(name, _REMOTE) for name in names if name != "source"}
+
+
+def _takes(name: str) -> take.Take:
+    return _options if name == "options" else MARKET[f"{SECTION}.{name}"].take
+
+
+def _options(key: str, value: Any) -> dict[str, Any]:
+    found = take.mapping(key, value)
+    for name in found:
+        if name.lower() in _SECRETS:
+            where = key.rpartition("options")[0]
+            msg = f"{key}.{name}: is a secret; write it as {where}key or {where}secret, which are never shown"
+            raise BadConfig(msg, key=key)
+    return found
+
+
+def stream_rules(given: Mapping[str, Any]) -> StreamRules:
+    """Return the rules of the stream that terms ask for.
+
+    Raises:
+        BadConfig: there is nothing of the kind to stream.
+    """
+    return StreamRules(**_renamed(given, _STREAM))
+
+
 def named(text: str) -> dict[str, Any]:
     """Return the terms of a source that is named in one word: ``ccxt:kraken``, ``files:PATH,PATH`` or ``alpaca``.
 
@@ -256,13 +291,7 @@ def _ccxt(given: Mapping[str, Any], clock: Clock, where: str) -> MarketData:
     options: dict[str, Any] = {}
     if "timeout_seconds" in given:
         options["timeout"] = int(given["timeout_seconds"] * 1000)
-    for name, value in given.get("options", {}).items():
-        if name.lower() in _SECRETS:
-            msg = (
-                f"{where}.options.{name}: is a secret; write it as {where}.key or {where}.secret, which are never shown"
-            )
-            raise BadConfig(msg, key=f"{where}.options")
-        options[name] = _plain(value)
+    options |= {name: _plain(value) for name, value in _options(f"{where}.options", given.get("options", {})).items()}
     options |= {theirs: given[ours] for ours, theirs in (("key", "apiKey"), ("secret", "secret")) if ours in given}
     return CcxtSource(given["exchange"], options=options, **_calling(given, clock))
 
@@ -281,7 +310,7 @@ def _alpaca(given: Mapping[str, Any], clock: Clock, where: str) -> MarketData:
 
 def _calling(given: Mapping[str, Any], clock: Clock) -> dict[str, Any]:
     addresses = {name: given.get(name) for name in ("base_url", "stream_url")}
-    return addresses | {"rules": StreamRules(**_renamed(given, _STREAM)), "clock": clock}
+    return addresses | {"rules": stream_rules(given), "clock": clock}
 
 
 def _plain(value: Any) -> Any:

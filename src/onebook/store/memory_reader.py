@@ -326,6 +326,17 @@ class MemoryReader:
         return None
 
     @locked
+    def marks_between(self, instrument: str, since_ns: int, until_ns: int, limit: int) -> list[Row]:
+        """Return the samples at or after a moment and before another, oldest first."""
+        found: list[Row] = []
+        for key, row in self._tables["mark_samples"].up((instrument, since_ns // _MINUTE)):
+            if key[0] != instrument or row[3] >= until_ns or len(found) >= limit:
+                break
+            if row[3] >= since_ns:
+                found.append((row[2], row[3]))
+        return found
+
+    @locked
     def about(self) -> dict[str, str]:
         """Return what is kept about this book."""
         return dict(self._under("about", ()))

@@ -204,6 +204,9 @@ class Reader(Protocol):
     def mark_after(self, instrument: str, at_ns: int) -> Row | None:
         """Return (price, at_ns) of the first sample at or after a moment."""
 
+    def marks_between(self, instrument: str, since_ns: int, until_ns: int, limit: int) -> list[Row]:
+        """Return (price, at_ns) of the samples at or after a moment and before another, oldest first."""
+
     def changed(self) -> int:
         """Return a number that differs when another connection than this reader's has written."""
 

@@ -368,6 +368,9 @@ class ReadsContract(ABC):
         same([store.mark_at("A", MINUTE - 1), store.mark_at("C", MINUTE)], [None, None])
         same(store.mark_after("A", 2 * MINUTE), ("1", 2 * MINUTE))
         same([store.mark_after("A", 9 * MINUTE), store.mark_after("C", 0)], [None, None])
+        same(store.marks_between("A", MINUTE + 9, 2 * MINUTE + 1, 9), [("4", MINUTE + 9), ("1", 2 * MINUTE)])
+        same(store.marks_between("A", 0, 9 * MINUTE, 1), [("4", MINUTE + 9)])
+        same([store.marks_between("A", MINUTE + 10, 2 * MINUTE, 9), store.marks_between("C", 0, 99, 9)], [[], []])
         store.put_marks([("A", "9", 2 * MINUTE, "y", 10)], [])
         same(min(store.marks()), ("A", "9", 2 * MINUTE, "y", 10))
 

@@ -147,9 +147,11 @@ class TradingDesk:
     def cancel(self, client_order_id: str, *, account: str | None = None, reason: str = "") -> OrderState:
         """Ask for an order's end: it is ``pending_cancel``, and who holds the account's broker asks the venue.
 
+        One that was not sent yet is closed by who would have sent it; one whose fate is not known is asked for first.
+
         Raises:
             InputError: no such order.
-            InvalidTransition: it is at its end, or was never sent.
+            InvalidTransition: it is at its end.
         """
         order = find_order(self._book, client_order_id, account)
         if order.status != "pending_cancel":
@@ -174,6 +176,7 @@ class TradingDesk:
 
         Raises:
             InputError: no such order, or no such value.
+            TradingHalted: trading is halted where the order is; the order stays as it is.
             OrderRefused: the gate refuses them; the order stays as it is.
             InvalidTransition: it does not stand at the venue.
         """
@@ -331,8 +334,8 @@ class TradingDesk:
     ) -> list[Answer]:
         """Close what is held at the market, and take open orders back; it passes in every state.
 
-        An exit at the market that is on its way already is let be; an order that the venue has not answered yet cannot
-        be taken back.
+        An exit at the market that is on its way already is let be. An order that was not sent yet never is then; one
+        that its venue has not answered is canceled when the venue has it.
 
         Args:
             reason: why, for the log.

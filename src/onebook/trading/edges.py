@@ -110,19 +110,23 @@ class Edges:
     """The armed protections of one instrument, by the prices at which something happens.
 
     ``low`` and ``high`` are the nearest ones: between them a tick changes nothing.
+
+    Args:
+        name: the instrument's.
     """
 
-    __slots__ = ("_above", "_below", "armed", "high", "low")
+    __slots__ = ("_above", "_below", "armed", "high", "low", "name")
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.armed: dict[Place, Armed] = {}
         self._below: list[tuple[Decimal, Place]] = []
         self._above: list[tuple[Decimal, Place]] = []
         self.low, self.high = _LOWEST, _HIGHEST
 
     def put(self, item: Armed) -> None:
-        """Arm a protection, or take its edges anew."""
-        self.drop(item.terms.place)
+        """Arm a protection, or take its edges anew; who looks meanwhile sees the old nearest ones or the new."""
+        self._take_out(item.terms.place)
         item.set_edges()
         self.armed[item.terms.place] = item
         if item.below is not None:
@@ -133,14 +137,22 @@ class Edges:
 
     def drop(self, place: Place) -> Armed | None:
         """Disarm one."""
+        item = self._take_out(place)
+        self._nearest()
+        return item
+
+    def _take_out(self, place: Place) -> Armed | None:
         item = self.armed.pop(place, None)
         if item is None:
             return None
         for ordered, price in ((self._below, item.below), (self._above, item.above)):
             if price is not None:
                 del ordered[bisect_left(ordered, (price, place))]
-        self._nearest()
         return item
+
+    def in_order(self) -> list[Armed]:
+        """Return all that are armed in the order of their names: after a restart they were armed in another one."""
+        return [self.armed[place] for place in sorted(self.armed)]
 
     def crossed(self, price: Decimal) -> Iterator[Armed]:
         """Yield those for which a price means something, in the order of their names."""

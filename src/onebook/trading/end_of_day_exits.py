@@ -12,7 +12,7 @@ from onebook.domain.decide.orders import ORDER
 from onebook.domain.facts import Order, OrderUpdate
 from onebook.domain.identity import identity_text
 from onebook.domain.numbers import ZERO, absolute, subtract
-from onebook.domain.orders import TERMINAL
+from onebook.domain.orders import CANCELABLE, TERMINAL
 from onebook.domain.reports import OrderState, Position
 from onebook.market.calendars import Session
 from onebook.store.codec import decode
@@ -27,7 +27,6 @@ MAX_TRIES = 5
 """An exit that its venue did not take is tried again after a while, and so often in all."""
 
 _MAX_EXITS = 1000
-_TAKEN_BACK = frozenset({"new", "triggered", "partially_filled"})
 _FAILED = frozenset({"rejected", "canceled", "expired"})
 _PASSING = frozenset({"nothing_to_reduce", "conflict"})
 """Answers on an exit that somebody else has placed, or that has filled, meanwhile."""
@@ -146,7 +145,7 @@ class Exits:
         updates = []
         for order in self._book.orders(is_open=True):
             own = [item for item in held if _is_of(order, item)]
-            if order.status not in _TAKEN_BACK or any(_leaves(order, item) for item in own):
+            if order.status not in CANCELABLE or any(_leaves(order, item) for item in own):
                 continue
             if own or (not close.late and close.covers(order.account, order.strategy, order.instrument)):
                 updates.append(

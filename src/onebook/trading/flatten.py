@@ -11,14 +11,14 @@ from onebook.book.core import Core
 from onebook.domain.facts import Order, OrderUpdate
 from onebook.domain.identity import identity_text
 from onebook.domain.numbers import ZERO, absolute, subtract
+from onebook.domain.orders import CANCELABLE
 from onebook.domain.reports import OrderState, Position
 from onebook.errors import InvalidTransition
 from onebook.trading.answers import Answer
 from onebook.trading.gate import Gate
 from onebook.trading.recovering import order_at
 
-_AT_VENUE = frozenset({"new", "triggered", "partially_filled"})
-_ON_ITS_WAY = _AT_VENUE | {"pending_new"}
+_ON_ITS_WAY = frozenset({"new", "triggered", "partially_filled", "pending_new"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +47,9 @@ class Wish:
 def flatten(book: Core, gate: Gate, wish: Wish) -> list[Answer]:
     """Close what is held and take open orders back; an exit at the market that is on its way already is let be.
 
+    An order that was not sent yet never is then; one of which nobody knows whether it arrived is canceled when its
+    venue has it.
+
     Returns:
         The gate's answer on each exit that it adds.
     """
@@ -61,7 +64,7 @@ def flatten(book: Core, gate: Gate, wish: Wish) -> list[Answer]:
         order = state.order
         if order.reduce_only and order.kind == "market":
             leaving.append(state)
-        elif state.status in _AT_VENUE:
+        elif state.status in CANCELABLE:
             _take_back(book, state, wish.reason)
     exits = list(_exits(book, wish, held, leaving))
     return gate.place(exits, operator=wish.operator) if exits else []

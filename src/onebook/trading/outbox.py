@@ -13,12 +13,13 @@ from typing import Any
 
 from onebook.book.core import Core
 from onebook.domain.commands import Record
-from onebook.domain.facts import OrderUpdate
 from onebook.domain.orders import TERMINAL
 from onebook.domain.reports import Event, OrderState
-from onebook.errors import BookError, RuleError, SourceError, StoreError
+from onebook.errors import SourceError, StoreError
 from onebook.trading.brokers.port import Broker, Report, Reports
+from onebook.trading.doubts import Doubts
 from onebook.trading.recovering import UNKNOWN_AFTER_SECONDS, Recovered, recover
+from onebook.trading.sending import send
 
 LOOK_SECONDS = 0.5
 """How often the thread looks whether it is to end, and tries again what could not be sent."""
@@ -54,6 +55,8 @@ class Outbox:
         self._unknown_after = unknown_after_seconds
         self._lock = threading.RLock()
         self._place = 0
+        self._connected_at = 0
+        self._doubts = Doubts(book, self._brokers, unknown_after_seconds, self._cancel)
         self._again: OrderedDict[tuple[str, str, str], Callable[[], None]] = OrderedDict()
         self._ends = threading.Event()
         self._thread: threading.Thread | None = None
@@ -76,7 +79,7 @@ class Outbox:
     def connect(self) -> None:
         """Connect every broker; what is placed from now on is sent by :meth:`pump`, what was placed before is not."""
         with self._lock:
-            self._place = self._book.wakeups.look()
+            self._place = self._connected_at = self._book.wakeups.look()
             for broker in distinct(self._brokers):
                 broker.start(self._reports)
 
@@ -87,24 +90,44 @@ class Outbox:
             for broker in distinct(self._brokers):
                 if broker.is_certain:
                     self._send_left(broker)
-                found.append(recover(self._book, broker, unknown_after_seconds=self._unknown_after))
-            for account in self._brokers:
-                for order in self._book.orders(account=account, is_open=True):
-                    self._wish_again(order)
+                found.append(self._recover(broker))
+            self._doubts.read(self._connected_at)
             self.pump()
         return found
 
+    def _recover(self, broker: Broker) -> Recovered:
+        """Ask a broker for the open orders; what it has not answered is asked of it again."""
+        asked = [item for item in self._open_of(broker) if item.status in {"pending_cancel", "pending_replace"}]
+        done: set[tuple[str, str]] = set()
+
+        def cancel(account: str, name: str) -> None:
+            done.add((account, name))
+            self._cancel(account, name)
+
+        after = self._unknown_after
+        found = recover(self._book, broker, unknown_after_seconds=after, up_to=self._connected_at, cancel=cancel)
+        for order in asked:
+            now = self._book.order(order.client_order_id, account=order.account)
+            if now is not None and now.is_open and (order.account, order.client_order_id) not in done:
+                self._wish_again(now if order.status == "pending_replace" else order)
+        return found
+
+    def _open_of(self, broker: Broker) -> list[OrderState]:
+        """Return what was open at a broker when it was connected."""
+        accounts = [account for account, item in self._brokers.items() if item is broker]
+        every = (order for account in accounts for order in self._book.orders(account=account, is_open=True))
+        return [order for order in every if order.sequence <= self._connected_at]
+
     def _send_left(self, broker: Broker) -> None:
         """Send what was placed and never sent, in the order of its placing: a parent before its children."""
-        placed = [item for account in broker.accounts for item in self._book.orders(account=account, is_open=True)]
-        for order in sorted(placed, key=lambda item: item.sequence):
-            if order.status == "pending_new" and self._brokers.get(order.account) is broker:
+        for order in sorted(self._open_of(broker), key=lambda item: item.sequence):
+            if order.status == "pending_new":
                 self._submit(order.account, order.client_order_id)
 
     def _wish_again(self, order: OrderState) -> None:
         """Ask the venue again for what was asked for before, if it was not answered."""
         account, name = order.account, order.client_order_id
-        if order.status == "pending_cancel":
+        if order.status == "pending_cancel" and not order.is_in_doubt:
             self._cancel(account, name)
         elif order.status == "pending_replace":
             events = self._book.events(after=order.sequence - 1, types="order_updated", accounts=[account])
@@ -117,20 +140,25 @@ class Outbox:
     def pump(self, *, before: Callable[[], None] = lambda: None) -> int:
         """Send what was written since the last look; return how many things that were.
 
+        Where it is time, venues are asked again for orders in doubt.
+
         Args:
-            before: called once before anything is sent; not where there is nothing to send.
+            before: called once before anything is sent or asked; not where there is nothing to do.
         """
         with self._lock:
             again, self._again = self._again, OrderedDict()
-            if again:
+            is_due = self._doubts.is_due()
+            if again or is_due:
                 before()
-            for send in again.values():
-                send()
+            for try_again in again.values():
+                try_again()
+            if is_due:
+                self._doubts.look(self._place)
             head = self._book.wakeups.look()
             if head == self._place:
                 return 0
             events = list(self._book.events(after=self._place, types="order_updated", accounts=list(self._brokers)))
-            if not again and any(map(_wish, events)):
+            if not again and not is_due and any(map(_wish, events)):
                 before()
             self._place = max([head, *(event.sequence for event in events)])
             return sum(self._send(event) for event in events)
@@ -149,27 +177,21 @@ class Outbox:
         return True
 
     def _submit(self, account: str, name: str) -> None:
+        """Send an order whose time it is: for the first time, so that one taken back by now was never sent."""
         found = self._book.order(name, account=account)
-        if found is None or found.status != "pending_new":
+        if found is None or not found.is_open or found.status == "unknown":
             return
-        try:
-            self._brokers[account].submit(found.order)
-        except SourceError as problem:
-            self._note(account, name, "unknown", str(problem))
-        except StoreError:
-            raise
-        except BookError as problem:
-            self._note(account, name, "rejected", str(problem))
-
-    def _note(self, account: str, name: str, status: str, reason: str) -> None:
-        """Write what we know of an order that may not have arrived, unless its venue has answered meanwhile."""
-        _log.warning("order %s is %s: %s", name, status, reason)
-        try:
-            self._book.record(OrderUpdate(client_order_id=name, account=account, status=status, reason=reason))
-        except RuleError:
-            _log.info("order %s: its venue has answered meanwhile", name)
+        broker = self._brokers[account]
+        fate = send(self._book, broker, found)
+        if fate == "unknown" or (fate == "sent" and not broker.is_certain):
+            self._doubts.add(account, name)
 
     def _cancel(self, account: str, name: str) -> None:
+        found = self._book.order(name, account=account)
+        if found is None or not found.is_open:
+            return
+        if found.is_in_doubt:
+            self._doubts.add(account, name)
         self._wish(account, name, "cancel", lambda: self._brokers[account].cancel(account, name))
 
     def _replace(self, account: str, name: str, data: Mapping[str, Any]) -> None:
@@ -203,7 +225,7 @@ class Outbox:
     def _follow(self) -> None:
         with self._book.wakeups as wakeups:
             while not self._ends.is_set() and not wakeups.closed:
-                if wakeups.wait(self._place, LOOK_SECONDS) or self._again:
+                if wakeups.wait(self._place, LOOK_SECONDS) or self._again or len(self._doubts):
                     try:
                         self.pump()
                     except StoreError as problem:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from time import monotonic
 
 from onebook.book.core import Core
+from onebook.book.marking import NO_PRICE, Bounds
 from onebook.domain import times
 from onebook.domain.commands import Command, MoveStop, Observed, TriggerStop
 from onebook.domain.commands import Place as PlaceOrder
@@ -73,6 +74,7 @@ class Stops:
         self._edges.clear()
         self._names.clear()
         self._waiting.clear()
+        self._book.watch_again(None)
         for item in protections(self._book):
             self._arm(item)
 
@@ -86,25 +88,26 @@ class Stops:
         if head == self._head:
             return
         types = _TOUCHING if self._names or self._waiting else ("stop_set",)
-        touched = set()
+        touched: dict[Place, bool] = {}
         for event in self._book.events(after=self._head, types=types):
             if event.type == "corporate_action_applied":
                 self._read_all()
                 return
-            touched.add((event.account, event.instrument, event.strategy, str(event.data.get("leg", ""))))
-        for place in sorted(touched):
-            self._read(*place)
+            place = (event.account, event.instrument, event.strategy, str(event.data.get("leg", "")))
+            touched[place] = touched.get(place, True) and event.type != "position_closed"
+        for place, goes_on in sorted(touched.items()):
+            self._read(*place, goes_on=goes_on)
         self._head = head
 
-    def _read(self, account: str, instrument: str, strategy: str, leg: str) -> None:
-        """Take one protection as it stands now; how far its trail has come here is not forgotten."""
+    def _read(self, account: str, instrument: str, strategy: str, leg: str, *, goes_on: bool) -> None:
+        """Take one protection as it stands now; where its position goes on, its best mark here is not forgotten."""
         item = protection_at(self._book, account, instrument, strategy, leg)
         if item is None:
             return
         before = self._disarm(item.place)
         self._waiting.discard(item.place)
         if item.status == "active":
-            self._arm(item, before)
+            self._arm(item, before if goes_on else None)
 
     def _disarm(self, place: Place) -> Armed | None:
         name = self._names.pop(place, None)
@@ -114,6 +117,7 @@ class Stops:
         item = edges.drop(place)
         if not edges.armed:
             del self._edges[name]
+        self._book.watch_again(edges.name)
         self.moves += item is not None and item.trails
         return item
 
@@ -131,25 +135,34 @@ class Stops:
             if price is not None:
                 armed.take(price)
         self._names[item.place] = held.instrument
-        self._edges.setdefault(held.instrument, Edges()).put(armed)
+        self._put(self._edges.setdefault(held.instrument, Edges(held.instrument)), armed)
         self.moves += armed.trails
         if not self._book.store.read_only:
             self._keep(armed, at_least=self._step)
 
+    def _put(self, edges: Edges, item: Armed) -> None:
+        """Take the edges of a protection anew; the bounds that were told of its instrument count no more."""
+        edges.put(item)
+        self._book.watch_again(edges.name)
+
     # ---- what marks do ----
 
-    def on_mark(self, instrument: str, price: Decimal, at_ns: int, source: str) -> None:  # noqa: ARG002  a mark's hook
-        """Take a mark of this process."""
+    def on_mark(self, instrument: str, price: Decimal, at_ns: int, source: str) -> Bounds:  # noqa: ARG002  a mark's hook
+        """Take a mark of this process; return the prices between which none of the instrument does anything."""
         if self._book.wakeups.head != self._head or monotonic() - self._looked > LOOK_SECONDS:
             with self._lock:
                 self._catch_up()
         edges = self._edges.get(instrument)
-        if edges is None or edges.low < price < edges.high:
-            return
+        if edges is None:
+            return NO_PRICE
+        low, high = edges.low, edges.high
+        if low < price < high:
+            return low, high
         with self._lock:
             current = self._edges.get(instrument)
             if current is not None:
                 self._mark(current, price, at_ns)
+            return NO_PRICE if current is None else (current.low, current.high)
 
     def see(self, seen: Seen, *, along: Callable[[], Callable[[Store], None]] | None = None) -> None:
         """Take what a market shows: of a bar its open, then the worse of high and low, the better one, and its close.
@@ -179,7 +192,7 @@ class Stops:
                 self._write(*moved, along=along)
 
     def _see_bar(self, edges: Edges, seen: Bar) -> None:
-        for item in list(edges.armed.values()):
+        for item in edges.in_order():
             if item.opened_ns >= seen.at_ns:
                 continue
             worse, better = (seen.low, seen.high) if item.is_long else (seen.high, seen.low)
@@ -219,7 +232,7 @@ class Stops:
             return True
         if item.take(price):
             self.moves += 1
-            edges.put(item)
+            self._put(edges, item)
             self._keep(item, at_least=self._step)
         return False
 
@@ -325,7 +338,7 @@ class Stops:
                     best = kept["best"].get(_key(item))
                     if best is not None and item.take(Decimal(best)):
                         self.moves += 1
-                        edges.put(item)
+                        self._put(edges, item)
 
     def levels(self) -> dict[tuple[str, str, str, str], Decimal]:
         """Return where the stops in force stand now, by (account, instrument, strategy, leg)."""
@@ -348,13 +361,13 @@ class Stops:
 
 
 def _key(item: Armed) -> str:
-    """Return what tells a protection of one position from all others."""
-    return identity_text(str(item.terms.set_at), str(item.opened_ns), str(item.is_long))
+    """Return what tells one open position from all others, however often its protection is set anew."""
+    return identity_text(*item.terms.place, str(item.opened_ns), str(item.is_long))
 
 
 def _is_same(before: Armed, now: Armed) -> bool:
-    """Say whether two are the same protection of the same position."""
-    return (before.terms.set_at, before.is_long, before.opened_ns) == (now.terms.set_at, now.is_long, now.opened_ns)
+    """Say whether two protect the same position, set anew or not: its best mark goes on."""
+    return _key(before) == _key(now)
 
 
 def _exit(terms: Protection, instrument: str, quantity: Decimal, kind: str) -> Order:

@@ -124,6 +124,22 @@ def define_limits(state: State, fact: facts.Limits, stamp: Stamp) -> Decision:
     return decision
 
 
+def define_token(state: State, fact: facts.Token, stamp: Stamp) -> Decision:
+    """Say who may use the service, and for what; no figure follows from it."""
+    decision = _define(state, fact, stamp, key=fact.name, event="token_defined", strategy=fact.strategy)
+    decision.definitions = False
+    return decision
+
+
+def define_hook(state: State, fact: facts.Hook, stamp: Stamp) -> Decision:
+    """Open an address for alerts, or close it; no figure follows from it."""
+    decision = _define(
+        state, fact, stamp, key=fact.name, event="hook_defined", account=fact.account, strategy=fact.strategy
+    )
+    decision.definitions = False
+    return decision
+
+
 def record_rate(state: State, fact: facts.Rate, stamp: Stamp) -> Decision:
     """Take in a rate; what had none until now is valued, what was valued stays."""
     at = stamp.recorded_ns if fact.occurred_ns is None else fact.occurred_ns

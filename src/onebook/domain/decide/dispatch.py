@@ -40,6 +40,8 @@ _FACTS: dict[type[Any], Callable[[State, Any, Stamp], Decision]] = {
     facts.Account: definitions.define_account,
     facts.BookSettings: definitions.define_settings,
     facts.Limits: definitions.define_limits,
+    facts.Token: definitions.define_token,
+    facts.Hook: definitions.define_hook,
 }
 
 _COMMANDS: dict[type[Any], Callable[[State, Any, Stamp], Decision]] = {

@@ -10,7 +10,7 @@ from typing import Any
 from onebook.domain.facts import Order
 from onebook.domain.numbers import ZERO, add, negate, plain, subtract
 from onebook.domain.orders import TERMINAL
-from onebook.domain.state import Ledger, Record, State
+from onebook.domain.state import Ledger, OpenOrder, Record, State
 
 _ENDED_EMPTY = frozenset({"denied", "rejected", "canceled", "expired"})
 
@@ -55,6 +55,27 @@ def held_by(ledger: Ledger, strategy: str, leg: str) -> Decimal:
 def remaining(body: dict[str, Any]) -> Decimal:
     """Return how much of an order may still fill."""
     return max(ZERO, subtract(Decimal(body["quantity"]), Decimal(body.get("filled_quantity", "0"))))
+
+
+def open_order(record: Record) -> OpenOrder:
+    """Return an order that may still fill as decisions look at it."""
+    body = record.body
+    return OpenOrder(
+        record.kind,
+        record.account,
+        record.id,
+        record.occurred_ns,
+        body,
+        record.instrument,
+        record.strategy,
+        record.status,
+        str(body.get("side", "")),
+        str(body.get("leg", "")),
+        str(body.get("group_id", "")),
+        str(body.get("parent_id") or ""),
+        remaining(body) if "quantity" in body else ZERO,  # where only fills name it nobody knows what was ordered
+        bool(body.get("known", True)) and not body.get("reduce_only"),
+    )
 
 
 def covered_by_parent(state: State, record: Record) -> Decimal:
@@ -106,13 +127,12 @@ def _leaving(state: State, order: Order) -> Decimal:
     """Return how much other open orders may take off the same position before this one does."""
     alone, groups = ZERO, dict[str, Decimal]()
     for other in state.open_orders(order.account, order.instrument):
-        body = other.body
-        same = other.strategy == order.strategy and body.get("side") == order.side and body.get("leg", "") == order.leg
-        group = str(body.get("group_id", ""))
+        group = other.group_id
+        same = other.strategy == order.strategy and other.side == order.side and other.leg == order.leg
         if not same or other.id == order.client_order_id or (group and group == order.group_id):
             continue
-        rest = remaining(body)
-        if body.get("parent_id", "") != order.parent_id:
+        rest = other.rest
+        if other.parent_id and other.parent_id != order.parent_id:
             rest = max(ZERO, subtract(rest, covered_by_parent(state, other)))
         if group:
             groups[group] = max(groups.get(group, ZERO), rest)

@@ -15,6 +15,7 @@ from onebook.domain.state import Decision, Ledger, Record, Stamp, State, StoredF
 
 def record_fill(state: State, fill: facts.Fill, stamp: Stamp) -> Decision:
     """Decide on a fill: recorded, seen before, or in conflict with the first report."""
+    fill = orders.of_its_sender(state, fill)
     ledger = state.ledger(fill.account, fill.instrument)
     check_price(ledger.terms, fill.price)
     found = _find(state, fill, ledger)

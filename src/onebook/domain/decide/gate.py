@@ -14,18 +14,17 @@ from typing import Any
 
 from onebook.domain import times
 from onebook.domain.commands import Observed, Place
-from onebook.domain.decide.exits import Denied, exit_quantity, remaining
+from onebook.domain.decide.exits import Denied, exit_quantity
 from onebook.domain.decide.trading import state_over
 from onebook.domain.facts import Limits, Order
 from onebook.domain.numbers import ZERO, absolute, add, multiply, negate, plain, subtract
+from onebook.domain.orders import was_never_answered
 from onebook.domain.shapes import fact_from
-from onebook.domain.state import Ledger, Record, Stamp, State
+from onebook.domain.state import Ledger, OpenOrder, Record, Stamp, State
 from onebook.domain.steps import notional
 
 DEFAULT_MARK_AGE = Decimal(60)
 """Seconds; an order that opens needs a mark no older where no limit says otherwise."""
-
-_WAITING = frozenset({"unknown"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,17 +84,25 @@ class _Opening:
         self._seen = seen
         self._now = stamp.recorded_ns
         self._kind = state.account(order.account).kind
-        self._read: dict[tuple[str | None, str | None], list[Record]] = {}
+        self._read: dict[tuple[str | None, str | None], list[OpenOrder]] = {}
+        self._kinds: dict[str, str] = {}
         self._limits = [item for item in limits_of(state) if covers(item, order)]
 
-    def _open(self, account: str | None, instrument: str | None) -> list[Record]:
+    def _open(self, account: str | None, instrument: str | None) -> list[OpenOrder]:
         """Return the open orders, read once for all limits."""
         place = (account, instrument)
         if place not in self._read:
             found = self._state.open_orders(account, instrument)
-            own = (self._order.account, self._order.client_order_id)
-            self._read[place] = [item for item in found if (item.account, item.id) != own]  # one that is replaced
+            name, whose = self._order.client_order_id, self._order.account  # one that is replaced does not count
+            self._read[place] = [item for item in found if item.id != name or item.account != whose]
         return self._read[place]
+
+    def _is_of_kind(self, account: str) -> bool:
+        """Say whether an account is of the kind of the order's."""
+        kind = self._kinds.get(account)
+        if kind is None:
+            kind = self._kinds[account] = self._state.account(account).kind
+        return kind == self._kind
 
     def check(self) -> None:
         """Raise where the order may not be sent."""
@@ -122,7 +129,7 @@ class _Opening:
             text = f"{breaks} open break{'s' * (breaks > 1)} on {order.instrument}; settle that first: onebook breaks"
             raise Denied("open_break", text, breaks=breaks)
         for other in self._open(order.account, order.instrument):
-            if other.status in _WAITING:
+            if other.status == "unknown" or was_never_answered(other.status, other.body):
                 text = (
                     f"nobody knows what became of order {other.id}; settle it first: onebook orders settle {other.id}"
                 )
@@ -202,7 +209,7 @@ class _Opening:
             return [limits.account]
         names = {self._order.account} | {ledger.account for ledger in self._state.ledgers()}
         names |= {record.account for record in self._open(None, None)}
-        return sorted(name for name in names if self._state.account(name).kind == self._kind)
+        return sorted(name for name in names if self._is_of_kind(name))
 
     def _counts(self, limits: Limits, record: Record) -> bool:
         """Say whether limits cover an order of the book."""
@@ -212,7 +219,7 @@ class _Opening:
             return False
         if limits.account:
             return record.account == limits.account
-        return self._state.account(record.account).kind == self._kind
+        return self._is_of_kind(record.account)
 
     def _units_after(self, limits: Limits) -> Decimal:
         """Return how much of the instrument could be held after this order and all open ones, unsigned.
@@ -227,44 +234,39 @@ class _Opening:
                 if limits.strategy in {"", strategy} and (not order.leg or leg in {"", order.leg}):
                     held = add(held, holding.quantity)
             for other, rest in self._wishes(limits, account, order.instrument):
-                leg = other.body.get("leg", "")
-                if other.body.get("side") == order.side and (not order.leg or leg in {"", order.leg}):
+                if other.side == order.side and (not order.leg or other.leg in {"", order.leg}):
                     wished = add(wished, rest)
             for other in self._open(account, order.instrument):
-                if other.body.get("side") == order.side and not self._may_open(other) and self._counts(limits, other):
-                    leaving = add(leaving, remaining(other.body))
+                if other.side == order.side and not self._may_open(other) and self._counts(limits, other):
+                    leaving = add(leaving, other.rest)
         if held and (held > ZERO) != (order.side == "buy"):
             kept = max(ZERO, subtract(absolute(held), leaving)) if order.kind == "market" else ZERO
             held = kept if held > ZERO else negate(kept)
         return absolute(add(held, wished if order.side == "buy" else negate(wished)))
 
-    def _wishes(self, limits: Limits, account: str, instrument: str | None) -> Iterator[tuple[Record, Decimal]]:
+    def _wishes(self, limits: Limits, account: str, instrument: str | None) -> Iterator[tuple[OpenOrder, Decimal]]:
         """Yield the open orders covered that may open or add, and how much; of an OCO group the largest counts."""
         order = self._order
         groups = {(order.account, order.group_id, order.side): order.quantity}
         for other in self._open(account, instrument):
             if not self._may_open(other) or not self._counts(limits, other):
                 continue
-            rest = remaining(other.body)
-            group = (other.account, str(other.body.get("group_id", "")), str(other.body.get("side")))
-            if group[1]:
+            rest = other.rest
+            if other.group_id:
+                group = (other.account, other.group_id, other.side)
                 largest = max(rest, groups.get(group, ZERO))
                 rest = subtract(largest, groups.get(group, ZERO))
                 groups[group] = largest
             if rest:
                 yield other, rest
 
-    def _may_open(self, record: Record) -> bool:
+    def _may_open(self, other: OpenOrder) -> bool:
         """Say whether an open order may open or add; a child that takes off what its parent opens does not."""
-        body = record.body
-        return bool(body.get("known", True)) and not body.get("reduce_only") and not self._is_exit_of_parent(record)
+        return other.opens and not (other.parent_id and self._is_exit_of_parent(other))
 
-    def _is_exit_of_parent(self, record: Record) -> bool:
-        parent_id = record.body.get("parent_id")
-        parent = self._state.record("order", record.account, parent_id) if parent_id else None
-        if parent is None:
-            return False
-        return parent.instrument == record.instrument and parent.body.get("side") != record.body.get("side")
+    def _is_exit_of_parent(self, other: OpenOrder) -> bool:
+        parent = self._state.record("order", other.account, other.parent_id)
+        return parent is not None and parent.instrument == other.instrument and parent.body.get("side") != other.side
 
     def _own(self, limits: Limits, mark: Decimal) -> Decimal:
         """Return what all positions in the order's instrument could be worth, long and short added up."""
@@ -276,7 +278,7 @@ class _Opening:
                 key: holding.quantity for key, holding in ledger.holdings.items() if limits.strategy in {"", key[0]}
             }
             wishes = [
-                (other.strategy, other.body.get("leg", ""), other.body.get("side"), rest)
+                (other.strategy, other.leg, other.side, rest)
                 for other, rest in self._wishes(limits, account, order.instrument)
             ]
             if account == order.account:

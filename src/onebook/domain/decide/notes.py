@@ -77,7 +77,7 @@ def annotate(state: State, command: commands.Annotate, stamp: Stamp) -> Decision
     """Hang notes and tags on the fact that opens a round trip."""
     held = state.fact(command.round_trip_id, 1)
     fact = newest_version(state, held).fact if held.kind == "fill" else held.fact
-    account = fact.account
+    account = getattr(fact, "account", "")
     decision = Decision(account, getattr(fact, "instrument", "") or "", getattr(fact, "strategy", "") or "")
     if not decision.instrument:
         msg = f"{command.round_trip_id} opens no round trip; see onebook round-trips"

@@ -11,7 +11,7 @@ from onebook.domain.holdings import flag_bit
 from onebook.domain.identity import identity_text, scope
 from onebook.domain.movements import Movement
 from onebook.domain.numbers import ZERO, add, multiply, plain, subtract
-from onebook.domain.orders import OURS, TERMINAL, Progress, after_fills, may_follow
+from onebook.domain.orders import AWAITED, OURS, TERMINAL, UNANSWERED, Progress, after_fills, may_follow
 from onebook.domain.shapes import Data, fact_data
 from onebook.domain.state import Decision, EventDraft, Record, Stamp, State
 from onebook.errors import InvalidTransition
@@ -23,6 +23,7 @@ _SAID_BEFORE = ("venue_order_id", "venue_filled", "resting")
 CHANGEABLE = ("quantity", "limit_price", "stop_price")
 """What of an order a venue may change."""
 
+_RESTS = frozenset({"new", "triggered", "partially_filled"})
 _UNKNOWN = flag_bit("unknown_order")
 _OVERFILLED = flag_bit("overfilled")
 
@@ -40,6 +41,23 @@ def of_fill(state: State, fill: facts.Fill) -> Record | None:
         body: Data = {"client_order_id": order_id, "known": False, "status": "unknown"}
         found = Record(ORDER, fill.account, order_id, 0, body, fill.instrument, fill.strategy, "unknown")
     return found
+
+
+def of_its_sender(state: State, fill: facts.Fill) -> facts.Fill:
+    """Return a fill that EXTERNAL shall hold as its order's, when a strategy has recorded that order: it sent it."""
+    if fill.strategy != facts.EXTERNAL:
+        return fill
+    order = of_fill(state, fill)
+    if order is None or not order.body.get("known", True) or order.strategy in {"", facts.EXTERNAL}:
+        return fill
+    changes = facts_of_order(fill, order.body)
+    return fill.replaced(strategy=order.strategy, client_order_id=order.id, **changes)
+
+
+def facts_of_order(fill: facts.Fill, body: Data) -> Data:
+    """Return what an order says of its fills and this one does not: signal, leg and close reason."""
+    names = ("signal_id", "leg", "close_reason")
+    return {name: body[name] for name in names if body.get(name) and not getattr(fill, name)}
 
 
 def flags(order: Record | None, fill: facts.Fill) -> int:
@@ -93,7 +111,8 @@ def _put(decision: Decision, order: Record, body: Data, progress: Progress, at: 
     ]
     decision.records.append(record)
     if body.get("known", True):
-        shown = {name: value for name, value in body.items() if name not in {"known", "resting", "updates", "placed"}}
+        kept = {"known", "resting", "updates", "placed", AWAITED}
+        shown = {name: value for name, value in body.items() if name not in kept}
         decision.events.append(
             EventDraft(
                 "order_updated",
@@ -210,7 +229,8 @@ def record_order_update(state: State, update: facts.OrderUpdate, stamp: Stamp) -
         data["own_time"] = True
     status = str(body["status"])
     known = body.get("known", True)
-    allowed = not known or status == update.status or may_follow(status, update.status)
+    before = status if update.status in OURS else str(body.get(AWAITED, status))
+    allowed = not known or status == update.status or may_follow(before, update.status)
     if not allowed and update.status in OURS:
         msg = (
             f"order {update.client_order_id} is {status} and cannot become {update.status};"
@@ -227,6 +247,7 @@ def record_order_update(state: State, update: facts.OrderUpdate, stamp: Stamp) -
         body["odd_updates"] = body.get("odd_updates", 0) + 1
     elif known:
         body["status"] = _settled(body, update)
+        _await(body, status, update)
         if update.status in {"new", "triggered"}:
             body["resting"] = update.status
         if update.reason:
@@ -293,6 +314,14 @@ def _settled(body: Data, update: facts.OrderUpdate) -> str:
     if not filled_quantity:
         return update.status
     return after_fills(Progress(update.status, filled_quantity), Decimal(body["quantity"]), "new").status
+
+
+def _await(body: Data, before: str, update: facts.OrderUpdate) -> None:
+    """Keep the wish to take an order back until its venue has answered to what was asked of it before."""
+    if update.status == "pending_cancel" and before in UNANSWERED and body["status"] == "pending_cancel":
+        body[AWAITED] = before
+    elif update.status not in OURS and body.pop(AWAITED, "") and body["status"] in _RESTS:
+        body["status"] = "pending_cancel"
 
 
 def _repeated_update(state: State, update: facts.OrderUpdate, order: Record | None, updates: str, key: str) -> int:

@@ -14,7 +14,7 @@ from onebook.domain.numbers import ZERO, plain, subtract
 from onebook.domain.orders import TERMINAL
 from onebook.domain.shapes import fact_from
 from onebook.domain.state import Decision, Record, Stamp, State
-from onebook.errors import OrderRefused
+from onebook.errors import OrderRefused, TradingHalted
 
 GATE = "gate"
 """Where the event of an order keeps what the gate saw."""
@@ -53,6 +53,7 @@ def replace_order(state: State, command: Replace, stamp: Stamp) -> Decision:
     """Ask for other terms of an order that stands at its venue; they go through the gate like a new order's.
 
     Raises:
+        TradingHalted: trading is halted where the order is; the order stays as it is.
         OrderRefused: the gate refuses them; the order stays as it is.
     """
     update = command.update
@@ -82,9 +83,12 @@ def _check_terms(state: State, held: Record, command: Replace, stamp: Stamp) -> 
         raise OrderRefused(msg, order=order.client_order_id, reason="filled")
     asked = Place(order=order.replaced(quantity=left), observed=command.observed)
     verdict = gate.check(state, asked, stamp)
-    if verdict.denied or verdict.quantity < left:
+    as_large = order.quantity <= Decimal(held.body["quantity"])  # a stop for all of an entry that filled in part
+    if verdict.denied or (verdict.quantity < left and not (order.reduce_only and as_large)):
         text = verdict.text or f"only {plain(verdict.quantity)} is held"
         msg = f"order {order.client_order_id} keeps its terms: {text}"
+        if verdict.denied == "halted":
+            raise TradingHalted(msg, order=order.client_order_id, reason=verdict.denied)
         raise OrderRefused(msg, order=order.client_order_id, reason=verdict.denied or "nothing_to_reduce")
 
 

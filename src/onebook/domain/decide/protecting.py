@@ -13,7 +13,7 @@ from onebook.domain.decide.trading import CAUSES
 from onebook.domain.facts import CorporateAction, Order
 from onebook.domain.holdings import Holding
 from onebook.domain.identity import identity_parts, identity_text
-from onebook.domain.numbers import ONE, ZERO, plain, share
+from onebook.domain.numbers import ONE, ZERO, add, multiply, plain, share, subtract
 from onebook.domain.shapes import Data
 from onebook.domain.state import Decision, EventDraft, Ledger, Record, Stamp, State
 from onebook.errors import InputError
@@ -41,15 +41,16 @@ def protect(state: State, command: Protect, stamp: Stamp) -> Decision:
         if not decision.events:
             decision.status = "exists"
         return decision
-    _check_leg(ledger, command.leg)
+    check_leg(command.account, command.leg, hedging=ledger.terms.hedging)
     quantity = _quantity(ledger, command.strategy, command.leg)
-    _check(command, quantity)
+    check_figures(command, quantity)
     body: Data = wanted | {"act": command.act}
     if command.leg:
         body["leg"] = command.leg
     if held is not None and held.status == "active" and _same(held.body, body):
         decision.status, decision.first = "exists", int(held.body["set_at"])
         return decision
+    body |= _begun(held, command, _direction(quantity))
     decision.events.append(EventDraft("stop_set", dict(body)))
     body |= {"set_at": stamp.sequence, "set_ns": stamp.recorded_ns, "direction": _direction(quantity)}
     _put(decision, ledger, command.strategy, command.leg, body, "active")
@@ -184,6 +185,31 @@ def _same(held: Data, body: Data) -> bool:
     return {name: held.get(name) for name in names} == {name: body.get(name) for name in names}
 
 
+def _begun(held: Record | None, command: Protect, direction: str) -> Data:
+    """Return the best mark at which a trail begins and its level, none where no best mark is known.
+
+    That is the best one that whoever sets it knows of, and that of a trail which it replaces in the same position: a
+    level moves one way only.
+    """
+    trails = command.trail_amount is not None or command.trail_ratio is not None
+    if not trails or not direction:
+        return {}
+    known = [] if command.best is None else [command.best]
+    goes_on = command.carries and held is not None and held.status == "active"
+    if goes_on and held is not None and held.body.get("direction") == direction and "best" in held.body:
+        known.append(Decimal(held.body["best"]))
+    if not known:
+        return {}
+    starts, is_long = command.activates_at, direction == "long"
+    best = max(known) if is_long else min(known)
+    found: Data = {"best": plain(best)}
+    if starts is None or (best >= starts if is_long else best <= starts):
+        ratio, amount = command.trail_ratio, command.trail_amount or ZERO
+        trail = amount if ratio is None else multiply(best, ratio)
+        found["level"] = plain(subtract(best, trail) if is_long else add(best, trail))
+    return found
+
+
 def _begin_anew(decision: Decision, ledger: Ledger, held: Record, after: Holding) -> None:
     trail = {name: held.body[name] for name in _TRAILS if name in held.body}
     if not trail:
@@ -227,18 +253,26 @@ def _direction(quantity: Decimal) -> str:
     return "long" if quantity > ZERO else "short" if quantity else ""
 
 
-def _check_leg(ledger: Ledger, leg: str) -> None:
-    """Refuse a protection that would never find its position."""
-    if ledger.terms.hedging and not leg:
-        msg = f"leg: account {ledger.account} keeps legs; say long or short"
+def check_leg(account: str, leg: str, *, hedging: bool) -> None:
+    """Refuse a protection that would never find its position.
+
+    Raises:
+        InputError: the account keeps legs and none is named, or the other way round.
+    """
+    if hedging and not leg:
+        msg = f"leg: account {account} keeps legs; say long or short"
         raise InputError(msg, field="leg", value=leg)
-    if leg and not ledger.terms.hedging:
-        msg = f"leg: account {ledger.account} keeps no legs; leave it out"
+    if leg and not hedging:
+        msg = f"leg: account {account} keeps no legs; leave it out"
         raise InputError(msg, field="leg", value=leg)
 
 
-def _check(command: Protect, quantity: Decimal) -> None:
-    """Refuse figures that contradict each other or the position's direction."""
+def check_figures(command: Protect, quantity: Decimal) -> None:
+    """Refuse figures that contradict each other or the direction of a position of so much, below 0 for short.
+
+    Raises:
+        InputError: they do.
+    """
     if command.trail_amount is not None and command.trail_ratio is not None:
         msg = "trail_amount and trail_ratio: give one of them"
         raise InputError(msg, field="trail_ratio", value=command.trail_ratio)
@@ -275,6 +309,8 @@ def _protect_from(entry: Any) -> Protect:
         leg=data.get("leg", ""),
         act=data.get("act", "notify"),
         reason=data.get("reason", ""),
+        carries="best" in data,
+        best=_decimal(data, "best"),
         **figures,
     )
 

@@ -149,10 +149,10 @@ class Floor:
                 self.end(Expired(client_order_id=order.id))
 
     def cancel_idle(self) -> None:
-        """Cancel the ``reduce_only`` orders that have nothing left to reduce."""
+        """Cancel the ``reduce_only`` orders that have nothing left to reduce, nor will get any from their parent."""
         for order in tuple(self.orders.values()):
             idle = order.order.reduce_only and not order.waiting and not self._reducible(order)
-            if idle:
+            if idle and not self._parent_opens(order):
                 self.end(Canceled(client_order_id=order.id, reason="nothing_to_reduce"))
 
     # ---- what one order does to others ----
@@ -213,6 +213,11 @@ class Floor:
             elif most < child.quantity:
                 self.orders[child.id] = replace(child, quantity=most)
                 self.say(Resized(client_order_id=child.id, quantity=most))
+
+    def _parent_opens(self, order: Working) -> bool:
+        """Say whether the rest of an order's parent may still open what the order closes."""
+        parent = self.orders.get(order.order.parent_id)
+        return parent is not None and parent.order.side != order.order.side
 
     def _reducible(self, order: Working) -> Decimal:
         held = self._held.get((order.order.strategy, order.order.leg), ZERO)

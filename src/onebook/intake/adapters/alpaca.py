@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 from onebook.book.core import Core
 from onebook.domain import facts
-from onebook.errors import InputError
+from onebook.errors import BadConfig, InputError
 from onebook.feed.calling import tried
-from onebook.intake.adapters.alpaca_missing import ACTIVITIES, catch_up, missing, owned
+from onebook.intake.adapters.alpaca_missing import ACTIVITIES, catch_up, missing, owned, sent_by
 from onebook.intake.adapters.alpaca_reading import VENUE, Data, of_activity, of_order, of_update, plain_data
 from onebook.intake.adapters.recorder import Item, OrderSeen, Recorder
 from onebook.intake.adapters.recorder_place import check_bot
@@ -34,7 +34,7 @@ DUPLICATE = re.compile(r"must be unique|duplicat|already (exist|used)", re.IGNOR
 """How Alpaca says that it has an order of this client order id."""
 
 
-def recording(
+def recording(  # noqa: PLR0913  what a bot may choose
     joined: Joined,
     book: Core,
     *,
@@ -42,6 +42,7 @@ def recording(
     account: str = "main",
     client_order_prefix: str = "",
     spool: str | None = None,
+    owns: str = "sent",
 ) -> Joined:
     """Let a bot's ``TradingStream`` or ``TradingClient`` record itself; the same object comes back.
 
@@ -56,12 +57,19 @@ def recording(
         account: the book's account at Alpaca.
         client_order_prefix: record only orders whose client_order_id begins so: several bots share one account.
         spool: path of the spool, or a folder for it; None: beside the book.
+        owns: whose is what is heard: ``sent``: the strategy's are the orders that a recorded client of its sends, and
+            those with its prefix; what is heard of others is held by EXTERNAL until their bot records them; ``all``:
+            everything on the account is this bot's, for one that trades there alone.
 
     Raises:
-        BadConfig: the account is at another venue, or the spool is a file that is no spool.
+        BadConfig: it is recorded already, the account is at another venue, the spool is a file that is no spool, or
+            ``owns`` is neither of the two.
         InputError: it is neither, or no strategy.
     """
     kind: Any = joined
+    if hasattr(kind, "recorder"):
+        msg = f"this {type(joined).__name__} is recorded already; a bot needs one recording"
+        raise BadConfig(msg, field="joined")
     if callable(getattr(kind, "subscribe_trade_updates", None)):
         join: Callable[[Any, _Desk], None] = _join_stream
     elif all(callable(getattr(kind, verb, None)) for verb in ("get", "post", "patch", "delete")):
@@ -70,9 +78,9 @@ def recording(
         msg = f"{type(joined).__name__} is neither a TradingStream nor a TradingClient of alpaca-py"
         raise InputError(msg, field="joined")
     check_bot(book, account, VENUE, strategy, "this one")
-    recorder = Recorder(book, strategy=strategy, account=account, venue=VENUE, spool=spool)
-    join(kind, _Desk(recorder, client_order_prefix))
+    recorder = Recorder(book, strategy=strategy, account=account, venue=VENUE, spool=spool, owns=owns)
     kind.recorder = recorder
+    join(kind, _Desk(recorder, client_order_prefix))
     return joined
 
 
@@ -92,12 +100,15 @@ class _Desk:
         raw = update if data is None else data
         return self._kept(self.recorder.read(lambda: of_update(plain_data(update)), what=what, raw=raw))
 
-    def orders(self, rows: Iterable[Data], **known: Any) -> list[Item]:
-        """Return what orders tell: those that Alpaca answered with, or one that could not be sent."""
+    def orders(self, rows: Iterable[Data], *, own: bool, **known: Any) -> list[Item]:
+        """Return what orders tell: those that Alpaca answered with, or one that could not be sent.
+
+        ``own``: the client itself sent them.
+        """
         found: list[Item] = []
         for row in rows:
             read = self.recorder.read(lambda row=row: of_order(row, filled=True, **known), what="order", raw=row)  # type: ignore[misc]
-            found += self._kept(read)
+            found += self._kept(read, own=own)
         return found
 
     def executions(self, rows: Iterable[Data]) -> list[Item]:
@@ -119,9 +130,12 @@ class _Desk:
         update = facts.OrderUpdate(client_order_id=name, status=status, venue_order_id=order_id, reason=reason)
         return [owned(update, self.recorder.account, self.recorder.strategy)]
 
-    def _kept(self, items: list[Item]) -> list[Item]:
-        """Return the items of this strategy, with its account; an instrument once; the book may have another."""
-        kept = []
+    def _kept(self, items: list[Item], *, own: bool = False) -> list[Item]:
+        """Return the items that are to be recorded, with the account and what is known of whose they are.
+
+        An instrument comes once; the book may have another.
+        """
+        kept: list[Item] = []
         for item in items:
             if isinstance(item, facts.Instrument):
                 if item.symbol in self._defined:
@@ -132,6 +146,9 @@ class _Desk:
                     continue
                 if isinstance(item, OrderSeen):
                     self._remember(item)
+                is_mine = own or self.recorder.owns_all or bool(self._prefix)
+                kept += sent_by(item, self.recorder.strategy if is_mine else None, self.recorder.account)
+                continue
             kept.append(owned(item, self.recorder.account, self.recorder.strategy))
         return kept
 
@@ -186,13 +203,13 @@ def _join_client(client: Any, desk: _Desk) -> None:
             if path == ORDERS:
                 _unsent(desk, data, problem)
             raise
-        _answered(desk, path, answer)
+        _answered(desk, path, answer, own=True)
         return answer
 
     @wraps(patch)
     def patch_recording(path: str, data: Any = None, **more: Any) -> Any:
         answer = patch(path, data, **more)
-        _answered(desk, path, answer)
+        _answered(desk, path, answer, own=True)
         if path.startswith(f"{ORDERS}/") and isinstance(answer, Mapping) and answer.get("id"):
             reason = f"replaced by {answer['id']}"
             desk.recorder.take(desk.asked(path.removeprefix(f"{ORDERS}/"), "pending_replace", reason))
@@ -207,7 +224,7 @@ def _join_client(client: Any, desk: _Desk) -> None:
             for row in _rows(answer):
                 desk.recorder.take(desk.asked(str(row.get("id")), "pending_cancel"))
         else:
-            _answered(desk, path, answer)
+            _answered(desk, path, answer, own=True)
         return answer
 
     @wraps(get)
@@ -217,7 +234,7 @@ def _join_client(client: Any, desk: _Desk) -> None:
             found, _ = tried(lambda: desk.executions(_rows(answer)))  # a book that cannot be read now: catch_up will
             desk.recorder.take(found or ())
         else:
-            _answered(desk, path, answer)
+            _answered(desk, path, answer, own=False)
         return answer
 
     client.post, client.patch, client.delete, client.get = (
@@ -228,11 +245,14 @@ def _join_client(client: Any, desk: _Desk) -> None:
     )
 
 
-def _answered(desk: _Desk, path: str, answer: Any) -> None:
-    """Record the orders in an answer; those that close positions come in an envelope each."""
+def _answered(desk: _Desk, path: str, answer: Any, *, own: bool) -> None:
+    """Record the orders in an answer, which the client sent or only asked for.
+
+    Those that close positions come in an envelope each.
+    """
     if path.startswith((ORDERS, POSITIONS)):
         rows = [row["body"] if isinstance(row.get("body"), Mapping) else row for row in _rows(answer)]
-        desk.recorder.take(desk.orders(row for row in rows if "client_order_id" in row))
+        desk.recorder.take(desk.orders((row for row in rows if "client_order_id" in row), own=own))
 
 
 def _unsent(desk: _Desk, data: Any, problem: Exception) -> None:
@@ -242,7 +262,7 @@ def _unsent(desk: _Desk, data: Any, problem: Exception) -> None:
         reason = str(problem)[:500]
         is_there = DUPLICATE.search(reason) is not None
         status = "rejected" if refused and not is_there else "unknown"
-        desk.recorder.take(desk.orders([data], status=status, reason=reason))
+        desk.recorder.take(desk.orders([data], own=True, status=status, reason=reason))
 
 
 def _rows(answer: Any) -> list[Data]:

@@ -23,7 +23,7 @@ SPOOL_SECONDS = 30.0
 _MARGIN = timedelta(hours=1)
 
 
-def catch_up(
+def catch_up(  # noqa: PLR0913  what a bot may choose
     client: Any,
     book: Core,
     since: datetime | str,
@@ -31,6 +31,7 @@ def catch_up(
     strategy: str | None = None,
     account: str | None = None,
     client_order_prefix: str = "",
+    owns: str | None = None,
 ) -> int:
     """Book the orders and executions since a moment that the book does not have; return how many executions.
 
@@ -43,8 +44,11 @@ def catch_up(
         strategy: whose; None: as the client records, else the unnamed one.
         account: as ``strategy``, else ``main``.
         client_order_prefix: only orders whose client_order_id begins so.
+        owns: whose the orders are that the book does not know: EXTERNAL's with ``sent``, the strategy's with ``all``;
+            None: as the client records, else ``sent``. Those with a prefix that is given are the strategy's.
 
     Raises:
+        BadConfig: ``owns`` is neither of the two.
         SourceError: Alpaca did not answer. Calling again is safe.
         StoreBusy: the book does not take what waits in the spool. Calling again is safe.
     """
@@ -55,6 +59,7 @@ def catch_up(
         account=account if account is not None else joined.account if joined is not None else "main",
         venue=VENUE,
         spool=None if joined is None else joined.spool.path,
+        owns=owns if owns is not None else "all" if joined is not None and joined.owns_all else "sent",
     )
     try:
         if not recorder.wait(SPOOL_SECONDS) or (joined is not None and not joined.wait(SPOOL_SECONDS)):
@@ -115,6 +120,7 @@ class _Asking:
     def __init__(self, client: Any, recorder: Recorder, prefix: str) -> None:
         self._get: Callable[..., Any] = getattr(client.get, "__wrapped__", client.get)
         self._recorder, self._prefix = recorder, prefix
+        self._sender = recorder.strategy if prefix or recorder.owns_all else None
 
     def book_since(self, since: int) -> int:
         """Book what is missing since then, in nanoseconds; return how many executions."""
@@ -150,8 +156,8 @@ class _Asking:
 
     def _take(self, read: Callable[[], Iterator[Item]], what: str, raw: Data) -> None:
         items = self._recorder.read(read, what=what, raw=raw)
-        account, strategy = self._recorder.account, self._recorder.strategy
-        self._recorder.take(owned(item, account, strategy) for item in items)
+        account, sender = self._recorder.account, self._sender
+        self._recorder.take(each for item in items for each in sent_by(item, sender, account))
 
     def _is_mine(self, order: Data) -> bool:
         legs = order.get("legs") or ()
@@ -197,6 +203,23 @@ def _rows(answer: Any) -> list[Data]:
 
 def _id_of(row: Data, name: str = "id") -> str:
     return str(row.get(name) or "")
+
+
+def sent_by(item: Item, strategy: str | None, account: str) -> Iterator[Item]:
+    """Yield an item with its account and who sent it.
+
+    Args:
+        item: of an order, or another one.
+        strategy: who sent its order; None: nobody knows, and then an order that is told of as it was sent is left out.
+        account: the book's.
+    """
+    if strategy is not None:
+        own = owned(item, account, strategy)
+        yield own.replaced(strategy=strategy) if isinstance(own, facts.Fill) else own
+    elif isinstance(item, OrderSeen):
+        yield item.replaced(heard=True)
+    elif not isinstance(item, facts.Order):
+        yield owned(item, account, "")
 
 
 def owned(item: Item, account: str, strategy: str) -> Item:

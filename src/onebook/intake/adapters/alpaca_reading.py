@@ -67,9 +67,7 @@ def of_update(data: Data) -> Iterator[Item]:
             msg = f"{event}: without price or qty"
             raise InputError(msg, field="price")
         yield from of_order(order, status="new", ordered=_ordered(order, price), at=at)
-        yield _fill(
-            order, quantity, price, side=_text(order, "side"), fill_id=_text(data, "execution_id"), at=at, raw=data
-        )
+        yield _fill(order, quantity, price, side=_side(order), fill_id=_text(data, "execution_id"), at=at, raw=data)
         return
     status = {"pending_cancel": event, "pending_replace": event}.get(event) or STATUSES.get(_text(order, "status"))
     reason = _text(data, "reason") or (event if event not in {"new", "fill", status} else "")
@@ -137,9 +135,8 @@ def of_activity(row: Data, *, symbol: str = "", client_order_id: str = "") -> fa
         msg = "a FILL activity without price or qty"
         raise InputError(msg, field="price")
     order = {"symbol": symbol or row["symbol"], "id": row.get("order_id"), "client_order_id": client_order_id}
-    side = "buy" if _text(row, "side") == "buy" else "sell"  # sell_short too
     at = _moment(row, "transaction_time")
-    return _fill(order, quantity, price, side=side, fill_id=execution_of(row), at=at, raw=row)
+    return _fill(order, quantity, price, side=_side(row), fill_id=execution_of(row), at=at, raw=row)
 
 
 def execution_of(row: Data) -> str:
@@ -185,7 +182,7 @@ def _terms(order: Data) -> dict[str, Any]:
     kind = _text(order, "type") or _text(order, "order_type") or "market"
     percent = _number(order, "trail_percent")
     return {
-        "side": _text(order, "side"),
+        "side": _side(order),
         "client_order_id": _text(order, "client_order_id"),
         "kind": kind if kind in _KINDS else "market",
         "limit_price": _number(order, "limit_price"),
@@ -256,6 +253,12 @@ def _when(order: Data, status: str) -> int | None:
     """Return when an order came to its last status, by its own word: the same in every report of it."""
     name = {"canceled": "canceled_at", "expired": "expired_at", "rejected": "failed_at", "filled": "filled_at"}
     return _moment(order, name.get(status, "")) or (_moment(order, "replaced_at") if status == "canceled" else None)
+
+
+def _side(data: Data) -> str:
+    """Return buy or sell, for sell_short too; what is neither as it is."""
+    word = _text(data, "side")
+    return "sell" if word.startswith("sell") else word
 
 
 def _text(data: Data, name: str) -> str:

@@ -11,14 +11,17 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
+from typing import Any, NoReturn, TypeVar
 
 from onebook.book.core import Core
 from onebook.book.reading import Moment, moment_ns
+from onebook.domain.facts import Instrument
 from onebook.errors import BadConfig
 from onebook.feed.calling import tried
 from onebook.intake.adapters.ccxt_calls import ALL, CREATE, CREATE_MANY, Call, Calls
+from onebook.intake.adapters.ccxt_shapes import Shape
 from onebook.intake.adapters.recorder import Item, OrderSeen, Recorder
 from onebook.intake.adapters.recorder_place import check_bot
 
@@ -39,11 +42,14 @@ def recording(  # noqa: PLR0913  what a bot may choose
     send_ids: bool = True,
     since: Moment = None,
     patience_seconds: float = 0.5,
+    names: Mapping[str, str] | None = None,
+    owns: str = "sent",
 ) -> _Exchange:
     """Record what a bot does through a ccxt exchange, and return the exchange.
 
     Works with ``ccxt``, ``ccxt.async_support`` and ``ccxt.pro``. Calls answer what they answered before; when the book
-    fails, facts go to a spool and are booked later. ``exchange.recorder`` is the :class:`Recorder`.
+    fails, facts go to a spool and are booked later. ``exchange.recorder`` is the :class:`Recorder`. A copy of the
+    exchange is recorded by the same one; to pickle it is refused.
 
     Args:
         exchange: an instance of a ccxt exchange.
@@ -56,10 +62,15 @@ def recording(  # noqa: PLR0913  what a bot may choose
             order can be found again after a crash.
         since: what happened before this is left out, for an account whose book begins with an opening balance.
         patience_seconds: how long a call waits at most for the book.
+        names: the book's name for a symbol of the exchange, where it shall be another one: another venue has contracts
+            of another size under the same symbol, or the exchange renamed it.
+        owns: whose is what the bot is told of: ``sent``: its own are the orders that it sends through this exchange,
+            and what it hears of others is held by EXTERNAL until their bot records them; ``all``: everything on the
+            account is this bot's, for one that trades there alone.
 
     Raises:
         BadConfig: it is no ccxt exchange, it is recorded already, the account is at another venue, or the spool is a
-            file that is no spool.
+            file that is no spool; a name that is none; ``owns`` is neither of the two.
         InputError: no strategy.
     """
     _check_exchange(exchange)
@@ -67,18 +78,72 @@ def recording(  # noqa: PLR0913  what a bot may choose
     venue = venue or str(exchange.id)  # type: ignore[attr-defined]
     check_bot(book, account, venue, strategy, "this exchange")
     recorder = Recorder(
-        book, strategy=strategy, account=account, venue=venue, spool=spool, patience_seconds=patience_seconds
+        book,
+        strategy=strategy,
+        account=account,
+        venue=venue,
+        spool=spool,
+        patience_seconds=patience_seconds,
+        owns=owns,
     )
     calls = Calls(exchange, recorder, send_ids=send_ids, since_ns=moment_ns("since", since) or 0)
-    watch = _Watch(calls, recorder)
+    watch = _Watch(calls, recorder, _names(names))
     own: dict[str, Any] = {"recorder": recorder, "__module__": kind.__module__, "__doc__": kind.__doc__}
     for name in ALL:
         original = getattr(kind, name, None)
         if original is not None:
-            wrap = _async if inspect.iscoroutinefunction(original) else _sync
-            own[name] = own[_camel(name)] = wrap(name, original, watch)
+            call = _Named(name, Shape(kind, name), watch)
+            own[name] = own[_camel(name)] = _recorded(original, call)
+            _patch(exchange, name, call)
+    own["__reduce_ex__"] = _reduced(kind)
     exchange.__class__ = type(kind.__name__, (kind,), own)
     return exchange
+
+
+def _names(given: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the book's names of symbols."""
+    names: dict[Any, Any] = dict(given or {})
+    for symbol, name in names.items():
+        if not (isinstance(symbol, str) and isinstance(name, str) and name):
+            msg = f"names: {symbol!r}: {name!r} names no instrument; write names={{'BTC/USDT:USDT': 'okx:BTC'}}"
+            raise BadConfig(msg, field="names")
+    return names
+
+
+def _patch(exchange: object, name: str, call: "_Named") -> None:
+    """Record a method that the bot has put in the place of the class's, as it does to try again what failed."""
+    for place in {name, _camel(name)} & vars(exchange).keys():
+        given = vars(exchange)[place]
+        if callable(given):
+            own = functools.wraps(given)(lambda _, *args, given=given, **kwargs: given(*args, **kwargs))
+            vars(exchange)[place] = _recorded(own, call).__get__(exchange)
+
+
+def _reduced(kind: Any) -> Callable[[Any, Any], Any]:
+    """Return how a recorded exchange is copied; a pickle would leave its book behind."""
+
+    def reduce(self: Any, protocol: Any) -> Any:
+        made = kind.__reduce_ex__(self, protocol)
+        return (_Maker(type(self)), (), *made[2:]) if isinstance(made, tuple) and type(self) in made[1] else made
+
+    return reduce
+
+
+class _Maker:
+    """Makes what a copy of a recorded exchange is filled into."""
+
+    def __init__(self, kind: Any) -> None:
+        self._kind = kind
+
+    def __call__(self) -> Any:
+        return self._kind.__new__(self._kind)
+
+    def __reduce__(self) -> NoReturn:
+        msg = (
+            f"a recorded {self._kind.__name__} cannot be pickled: its book stays in this process;"
+            " make the exchange in the other process, and record it there"
+        )
+        raise TypeError(msg)
 
 
 def _check_exchange(exchange: object) -> None:
@@ -96,43 +161,71 @@ class _Watch:
     """Brings calls and answers to the recorder.
 
     While an order is on its way of which the venue does not know our id, what other calls tell of orders waits for its
-    answer: the stream may be faster, and only the answer says which order is ours. Executions do not wait: the book
-    gives them to their order when it hears which one that is.
+    answer: the stream may be faster, and only the answer says which order is ours. Executions do not wait, so that
+    they are durable when the bot hears of them: EXTERNAL holds them until the book hears whose order that is.
     """
 
-    def __init__(self, calls: Calls, recorder: Recorder) -> None:
+    def __init__(self, calls: Calls, recorder: Recorder, names: Mapping[str, str]) -> None:
         self.recorder = recorder
+        self._names = names
         self._calls = calls
+        self._outer: ContextVar[Call | None] = ContextVar("onebook_ccxt_call", default=None)
         self._lock = threading.Lock()
         self._flying = 0
         self._held: list[Item] = []
 
     def begin(
-        self, name: str, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, named: "_Named", exchange: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Call, list[Item]]:
-        call, problem = tried(lambda: self._calls.begin(name, original, args, kwargs))
-        self.recorder.contain(problem, f"a call of {name} cannot be read", logging.DEBUG)
-        if call is None:
-            return Call(name, args, kwargs), []
-        wishes, problem = tried(lambda: list(self._calls.wishes(call)))
-        self.recorder.contain(problem, f"the order of {name} cannot be read", logging.WARNING)
+        call = Call(named.name, exchange, args, kwargs, self._outer.get())
+        calls = self._calls.of(exchange)
+        _, problem = tried(lambda: calls.begin(call, named.shape))
+        self.recorder.contain(problem, f"a call of {call.name} cannot be read", logging.DEBUG)
+        wishes, problem = tried(lambda: list(calls.wishes(call)))
+        self.recorder.contain(problem, f"the order of {call.name} cannot be read", logging.WARNING)
         if call.hides:
             with self._lock:
                 self._flying += 1
-        return call, wishes or []
+        return call, [self._named(item) for item in wishes or []]
+
+    def sent(self, call: Call, work: Callable[..., Any]) -> Any:
+        """Call what the bot called; calls inside it are parts of it."""
+        call.is_sent = True
+        token = self._outer.set(call)
+        try:
+            return work(call.exchange, *call.args, **call.kwargs)
+        finally:
+            self._outer.reset(token)
+
+    async def sent_async(self, call: Call, work: Callable[..., Awaitable[Any]]) -> Any:
+        """Do as :meth:`sent`, for a method that is awaited."""
+        call.is_sent = True
+        token = self._outer.set(call)
+        try:
+            return await work(call.exchange, *call.args, **call.kwargs)
+        finally:
+            if call is self._outer.get():
+                self._outer.reset(token)
 
     def answered(self, call: Call, result: Any) -> list[Item]:
-        what = "order" if "order" in call.name else "answer"
+        calls, what = self._calls.of(call.exchange), "order" if "order" in call.name else "answer"
         return self._passed(
-            call, self.recorder.read(lambda: self._calls.answer(call, result), what=what, raw={"answer": result})
+            call, self.recorder.read(lambda: calls.answer(call, result), what=what, raw={"answer": result})
         )
 
     def failed(self, call: Call, problem: BaseException | None) -> list[Item]:
-        items, second = tried(lambda: list(self._calls.failure(call, problem)))
+        items, second = tried(lambda: list(self._calls.of(call.exchange).failure(call, problem)))
         self.recorder.contain(second, f"a failure of {call.name} cannot be read")
         return self._passed(call, items or [])
 
-    def _passed(self, call: Call, items: list[Item]) -> list[Item]:
+    def _named(self, item: Item) -> Item:
+        """Return an item with the book's name of its instrument."""
+        field = "symbol" if isinstance(item, Instrument) else "instrument"
+        name = self._names.get(getattr(item, field, None) or "")
+        return item.replaced(**{field: name}) if name else item
+
+    def _passed(self, call: Call, found: list[Item]) -> list[Item]:
+        items = [self._named(item) for item in found]
         with self._lock:
             if call.hides:
                 self._flying -= 1
@@ -145,47 +238,66 @@ class _Watch:
         return items
 
 
-def _sync(name: str, original: Callable[..., Any], watch: _Watch) -> Callable[..., Any]:
+class _Named:
+    """A method that is recorded: its name, how it is called, and who is told of it."""
+
+    def __init__(self, name: str, shape: Shape, watch: _Watch) -> None:
+        self.name, self.shape, self.watch = name, shape, watch
+
+
+def _recorded(original: Callable[..., Any], named: _Named) -> Callable[..., Any]:
+    return (_async if inspect.iscoroutinefunction(original) else _sync)(original, named)
+
+
+def _sync(original: Callable[..., Any], named: _Named) -> Callable[..., Any]:
+    watch = named.watch
+
     @functools.wraps(original)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        call, wishes = watch.begin(name, original, args, kwargs)
+        call, wishes = watch.begin(named, self, args, kwargs)
         answered = False
         try:
             watch.recorder.take(wishes)
-            call.is_sent = True
-            result = original(self, *call.args, **call.kwargs)
+            result = watch.sent(call, original)
             answered = True
         finally:
             if not answered:
                 watch.recorder.take(watch.failed(call, sys.exc_info()[1]))
+        if inspect.isawaitable(result):  # a plain function around one that is awaited
+            return _awaited(call, lambda *_, **__: result, watch)
         watch.recorder.take(watch.answered(call, result))
         return result
 
     return method
 
 
-def _async(name: str, original: Callable[..., Any], watch: _Watch) -> Callable[..., Any]:
+def _async(original: Callable[..., Any], named: _Named) -> Callable[..., Any]:
     @functools.wraps(original)
     async def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        call, wishes = watch.begin(name, original, args, kwargs)
-        answered = False
-        try:
-            await watch.recorder.take_async(wishes)
-            call.is_sent = True
-            result = await original(self, *call.args, **call.kwargs)
-            answered = True
-        finally:
-            if not answered:
-                problem = sys.exc_info()[1]
-                failed = watch.failed(call, problem)
-                if isinstance(problem, GeneratorExit):  # nothing may be awaited any more
-                    watch.recorder.take(failed)
-                else:
-                    await watch.recorder.take_async(failed)
-        await watch.recorder.take_async(watch.answered(call, result))
-        return result
+        call, wishes = named.watch.begin(named, self, args, kwargs)
+        return await _awaited(call, original, named.watch, wishes)
 
     return method
+
+
+async def _awaited(
+    call: Call, original: Callable[..., Awaitable[Any]], watch: _Watch, wishes: Sequence[Item] = ()
+) -> Any:
+    answered = False
+    try:
+        await watch.recorder.take_async(wishes)
+        result = await watch.sent_async(call, original)
+        answered = True
+    finally:
+        if not answered:
+            problem = sys.exc_info()[1]
+            failed = watch.failed(call, problem)
+            if isinstance(problem, GeneratorExit):  # nothing may be awaited any more
+                watch.recorder.take(failed)
+            else:
+                await watch.recorder.take_async(failed)
+    await watch.recorder.take_async(watch.answered(call, result))
+    return result
 
 
 def _camel(name: str) -> str:

@@ -1,17 +1,18 @@
 """Which calls of a ccxt exchange say something for the book, and what: before they are sent, and of their answers."""
 
-import inspect
+import copy
 import logging
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 from onebook.domain import facts
 from onebook.feed.calling import tried
 from onebook.intake.adapters import ccxt_reading as reading
+from onebook.intake.adapters.ccxt_shapes import Shape
 from onebook.intake.adapters.recorder import Item, OrderSeen, Recorder
 from onebook.intake.adapters.recorder_seen import SENT
 
@@ -89,11 +90,18 @@ class Call:
     """One call of a bot: its arguments, and the orders that it sends."""
 
     name: str
+    exchange: Any
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    outer: "Call | None" = None
+    """The call that this one is a part of, where one way to send orders uses another."""
     given: dict[str, Any] = field(default_factory=dict)
     orders: list[str] = field(default_factory=list)
     """Our ids of the orders that it sends, in their order."""
+    unsent: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Those of them that the venue is not told, with what tells orders apart: a call inside this one may send them."""
+    adopted: set[str] = field(default_factory=set)
+    """Those of them that are the outer call's, and recorded by it."""
     made_ns: int = 0
     """When its orders were made, in nanoseconds since 1970 UTC: it tells one try from the next."""
     is_sent: bool = False
@@ -118,35 +126,61 @@ class Calls:
         self._told: set[str] = set()
         self._seen: dict[tuple[Any, ...], None] = {}
         self._lock = threading.Lock()
+        self._sent: dict[str, None] = {}
+
+    def of(self, exchange: Any) -> Self:
+        """Return the same for the exchange that is called, which may be a copy that the bot made."""
+        if exchange is self._exchange:
+            return self
+        mine = copy.copy(self)
+        mine._exchange = exchange  # noqa: SLF001  it is one of us
+        return mine
 
     # ---- before ----
 
-    def begin(self, name: str, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
-        """Return a call with its arguments by name, and our id in what it sends."""
-        call = Call(name, args, kwargs, made_ns=self._recorder.book.now())
-        bound = inspect.signature(original).bind(self._exchange, *args, **kwargs)
-        call.given = dict(list(bound.arguments.items())[1:])
-        if name in CREATE:
-            bound.arguments["params"] = self._with_id(call, call.given.get("params") or {})
-        elif name in CREATE_MANY:
+    def begin(self, call: Call, shape: Shape) -> None:
+        """Name a call's arguments, and put our id into what it sends."""
+        call.made_ns = self._recorder.book.now()
+        call.given = shape.given(call.args, call.kwargs)
+        name = "params" if call.name in CREATE else "orders"
+        sends = self._sends_ids and shape.takes(name)
+        if call.name in CREATE:
+            value: Any = self._with_id(call, call.given, sends=sends)
+        elif call.name in CREATE_MANY:
             orders = call.given["orders"]
-            bound.arguments["orders"] = [
-                {**order, "params": self._with_id(call, order.get("params") or {})} for order in orders
-            ]
+            value = [{**order, "params": self._with_id(call, order, sends=sends)} for order in orders]
         else:
-            return call
-        call.args, call.kwargs = bound.args[1:], bound.kwargs
-        return call
+            return
+        if sends:
+            call.args, call.kwargs = shape.replaced(call.args, call.kwargs, name, value)
 
-    def _with_id(self, call: Call, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _with_id(self, call: Call, order: Mapping[str, Any], *, sends: bool) -> Mapping[str, Any]:
+        params = order.get("params") or {}
         given = reading.client_id_in(params)
-        call.orders.append(given or self._recorder.make_id())
         if given:
+            call.orders.append(given)
+            self._remember(given)
             return params
-        if self._sends_ids:
+        terms = tuple(str(order.get(name)) for name in ("symbol", "type", "side", "amount"))
+        outer = call.outer.unsent if call.outer is not None else {}
+        ours = next((name for name, asked in outer.items() if asked == terms), "")
+        if ours:
+            del outer[ours]
+            call.adopted.add(ours)
+        call.orders.append(ours or self._recorder.make_id())
+        if sends:
+            self._remember(call.orders[-1])
             return {**params, "clientOrderId": call.orders[-1]}
         call.hides = True
+        call.unsent[call.orders[-1]] = terms
         return params
+
+    def _remember(self, order_id: str) -> None:
+        """Keep an id that the venue is told: its executions may name it before the order is answered."""
+        with self._lock:
+            self._sent[order_id] = None
+            if len(self._sent) > MAX_SEEN:
+                del self._sent[next(iter(self._sent))]
 
     def wishes(self, call: Call) -> Iterator[Item]:
         """Yield the orders that a call is about to send."""
@@ -157,6 +191,8 @@ class Calls:
         else:
             return
         for order_id, given in zip(call.orders, terms, strict=True):
+            if order_id in call.adopted:
+                continue
             yield from self._instruments([given["symbol"]])
             if self._is_by_cost(given):
                 yield self._by_cost(order_id, given, call.made_ns)
@@ -220,7 +256,8 @@ class Calls:
             ids = call.orders if len(call.orders) == len(answers) else [""] * len(answers)
             given = [call.given] if name in CREATE else call.given["orders"]
             for order_id, answered, sent in zip(ids, answers, given, strict=False):
-                yield from self._created(order_id, answered, sent)
+                read = partial(self._created, order_id, answered, sent)
+                yield from self._recorder.read(read, what="order", raw=answered, instrument=str(sent.get("symbol")))
         elif name in EDIT:
             yield from self._edited(call.given, result)
         elif name in EDIT_MANY:
@@ -229,7 +266,8 @@ class Calls:
         elif name in {*CANCEL, *CANCEL_MANY}:
             yield from self._canceled(call, result)
         elif name in ORDERS:
-            yield from self._each("order", result, self._read_order)
+            own = name == "close_position"
+            yield from self._each("order", result, partial(self._read_order, own=own))
         elif name in TRADES:
             yield from self._each("fill", result, self._read_trade)
         elif name in FUNDING:
@@ -259,7 +297,7 @@ class Calls:
     def _created(self, order_id: str, answered: Mapping[str, Any], sent: Mapping[str, Any]) -> Iterator[Item]:
         known = {"symbol": sent["symbol"], "side": sent["side"], "type": sent["type"]}
         answered = {**known, **{name: value for name, value in answered.items() if value is not None}}
-        items = self._read_order(answered, order_id=order_id, status="new")
+        items = self._read_order(answered, order_id=order_id, status="new", own=True)
         if not self._is_by_cost(sent):
             yield from items
             return
@@ -270,11 +308,11 @@ class Calls:
         """Yield the new terms of an order; where the venue made another order of it, the old one is off."""
         old, new = str(given["id"]), str(result.get("id") or given["id"])
         if old != new:
-            yield OrderSeen(venue_order_id=old, status="canceled", reason=f"replaced by {new}")
+            yield OrderSeen(venue_order_id=old, status="canceled", reason=f"replaced by {new}", heard=True)
             known = {"symbol": given["symbol"], "side": given.get("side"), "type": given.get("type") or "limit"}
             known |= {name: given[name] for name in ("amount", "price") if given.get(name) is not None}
             said = {name: value for name, value in result.items() if value is not None}
-            yield from self._read_order({**known, **said}, status="new")
+            yield from self._read_order({**known, **said}, status="new", own=True)
             return
         asked = {name: given.get(name) for name in ("amount", "price")}
         said = {name: value for name, value in result.items() if value is not None}
@@ -296,28 +334,45 @@ class Calls:
             ends = said in {"canceled", "filled", "expired", "rejected"}
             yield from self._read_order({**answered, "status": answered["status"] if ends else "canceling"})
 
-    def _read_order(self, order: Mapping[str, Any], *, order_id: str = "", status: str = "") -> Iterator[Item]:
-        own = self._recorder
+    def _read_order(
+        self, order: Mapping[str, Any], *, order_id: str = "", status: str = "", own: bool = False
+    ) -> Iterator[Item]:
+        """Yield what an order structure says; ``own``: it is the answer to what the bot itself ordered."""
+        recorder = self._recorder
         yield from self._instruments([order.get("symbol")])
-        yield from reading.order_items(
-            order, account=own.account, venue=own.venue, client_order_id=order_id, status=status
+        items = reading.order_items(
+            order, account=recorder.account, venue=recorder.venue, client_order_id=order_id, status=status
         )
+        yield from (self._whose(item, own=own) for item in items)
 
     def _read_trade(self, trade: Mapping[str, Any]) -> Iterator[Item]:
         yield from self._instruments([trade.get("symbol")])
-        yield from reading.trade_items(trade, account=self._recorder.account, venue=self._recorder.venue)
+        info = trade.get("info")
+        named = reading.client_id_in(info) or str(info.get("c") or "") if isinstance(info, Mapping) else ""
+        ours = named if named in self._sent else ""
+        own = self._recorder
+        items = reading.trade_items(trade, account=own.account, venue=own.venue, client_order_id=ours)
+        yield from (self._whose(item, own=False) for item in items)
+
+    def _whose(self, item: Item, *, own: bool) -> Item:
+        """Return what was told with what is known of whose it is, before the book is asked."""
+        own = own or self._recorder.owns_all
+        if isinstance(item, OrderSeen):
+            return item if own else item.replaced(heard=True)
+        return item.replaced(strategy=self._recorder.strategy) if own and isinstance(item, facts.Fill) else item
 
     def _each(self, what: str, result: Any, read: Callable[[Mapping[str, Any]], Iterable[Item]]) -> Iterator[Item]:
         """Yield what each of an answer's parts says; one that cannot be read keeps no other back."""
         always = what == "position"
         found = result if isinstance(result, list) else [result]
         for part in found:
-            if not always and (self._is_repeat(what, part) or self._is_old(part)):
-                continue
-            items = self._recorder.read(
-                partial(read, part), what=what, raw=part.get("info"), instrument=part.get("symbol") or ""
-            )
-            yield from items
+            if not isinstance(part, Mapping):
+                self._recorder.contain(
+                    None if part is None else TypeError(f"{part!r:.200}"), f"no {what}", logging.DEBUG
+                )
+            elif always or not (self._is_repeat(what, part) or self._is_old(part)):
+                raw, instrument = part.get("info"), part.get("symbol") or ""
+                yield from self._recorder.read(partial(read, part), what=what, raw=raw, instrument=instrument)
 
     def _is_old(self, part: Mapping[str, Any]) -> bool:
         at = part.get("lastTradeTimestamp") or part.get("lastUpdateTimestamp") or part.get("timestamp")

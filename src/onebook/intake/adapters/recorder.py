@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
 from time import monotonic
-from typing import Any
+from typing import Any, NoReturn
 
 from onebook.book.core import Core
 from onebook.domain import times
@@ -26,7 +26,7 @@ from onebook.feed.calling import tried
 from onebook.intake.adapters.recorder_aside import Aside
 from onebook.intake.adapters.recorder_booking import Bookings
 from onebook.intake.adapters.recorder_known import named
-from onebook.intake.adapters.recorder_place import spool_for
+from onebook.intake.adapters.recorder_place import owns_all, spool_for
 from onebook.intake.adapters.recorder_seen import Item, OrderSeen, PositionSeen, Unbooked, as_row, from_data
 from onebook.intake.adapters.spool import SpoolUnreadable
 
@@ -62,9 +62,10 @@ class Recorder:
         patience_seconds: how long the bot waits at most until its facts are booked, before they go to the spool.
         retry_seconds: how long after a failure the book is tried again; doubled up to 30 s.
         make_id: makes the id of a fact that has none.
+        owns: ``sent`` when only what this bot sent is its own, ``all`` when everything on the account is.
 
     Raises:
-        BadConfig: the spool is a file that is no spool, such as the book itself.
+        BadConfig: the spool is a file that is no spool, such as the book itself; ``owns`` is neither.
     """
 
     def __init__(  # noqa: PLR0913  what a bot may set
@@ -78,7 +79,9 @@ class Recorder:
         patience_seconds: float = 0.5,
         retry_seconds: float = 1.0,
         make_id: Callable[[], str] = new_id,
+        owns: str = "sent",
     ) -> None:
+        self.owns_all = owns_all(owns)
         self.book, self.strategy, self.account, self.venue = book, strategy, account, venue
         self.make_id = make_id
         self.spool = spool_for(book, account, strategy, spool)
@@ -103,6 +106,18 @@ class Recorder:
         if self._behind:
             with self._state:
                 self._start()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Recorder":
+        """Return itself: a copy of what a bot trades with is recorded by the same one."""
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        msg = "a recorder, and what it records, cannot be pickled: its book stays in this process; record anew there"
+        raise TypeError(msg)
+
+    def __copy__(self) -> "Recorder":
+        """Return itself, as for a deep copy."""
+        return self
 
     def _look_for_fork(self) -> None:
         """Begin anew in the child of a fork, which has no thread of its parent."""

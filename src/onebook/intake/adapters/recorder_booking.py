@@ -1,7 +1,6 @@
 """Booking what a recorder took: facts as they are, an order that was seen as what it adds to what the book knows.
 
-Nothing is remembered between two calls: what is booked already is asked of the book, so that restarts, repeats and
-the spool's second tries add nothing.
+What is booked already is asked of the book, so that restarts, repeats and the spool's second tries add nothing.
 """
 
 import hashlib
@@ -13,23 +12,31 @@ from typing import Any
 
 from onebook.book.core import Core
 from onebook.domain import facts
+from onebook.domain.decide.orders import facts_of_order
 from onebook.domain.numbers import multiply, quotient
-from onebook.domain.orders import OURS, TERMINAL, may_follow
+from onebook.domain.orders import IN_DOUBT, OURS, TERMINAL, may_follow, was_never_answered
 from onebook.domain.shapes import fact_data
 from onebook.errors import ConflictError, InputError, RuleError, StoreError
 from onebook.intake.adapters.recorder_differences import Differences
+from onebook.intake.adapters.recorder_external import External
 from onebook.intake.adapters.recorder_known import Known, known_order
 from onebook.intake.adapters.recorder_positions import Positions
 from onebook.intake.adapters.recorder_seen import SENT, Item, OrderSeen, PositionSeen, Unbooked
 
 MAX_BOTS = 1000
 """Most bots that one recorder books for."""
+MAX_EARLY = 10_000
+"""Most orders of which an execution was told before the order, and whose time is kept in memory."""
+MAX_OWN = 10_000
+"""Most orders that the bot sent and the book has no terms of, whose ids are kept in memory."""
 BY_COST = "by_cost"
 """Tag of an order that names what it spends: its quantity is an estimate until the venue says it."""
 MARGIN = Decimal("1.1")
 """How much more than its cost buys just now such an order is taken to buy at most."""
 TERMS = ("instrument", "side", "quantity", "kind", "limit_price", "stop_price", "group_id", "parent_id")
 _NEVER_THERE = frozenset({"rejected", "denied"})
+_OF_ORDERS_THERE = frozenset({"pending_cancel", "pending_replace"})
+"""Wishes that say nothing of an order that no bot recorded."""
 
 _log = logging.getLogger("onebook.recorder")
 
@@ -67,6 +74,9 @@ class Booking:
     def __init__(self, book: Core, account: str, venue: str, strategy: str) -> None:
         self._book, self._strategy, self._account, self._venue = book, strategy, account, venue
         self._positions = Positions(book, strategy, account, venue)
+        self._early: dict[str, int] = {}
+        self._own: dict[str, None] = {}
+        self._external = External(book, account, venue, strategy)
         self._differences = Differences(book, (account, venue, strategy), self._averages_differ)
 
     def book(self, items: Iterable[Item]) -> None:
@@ -97,8 +107,7 @@ class Booking:
         elif isinstance(item, facts.Instrument):
             self._define(item)
         elif isinstance(item, facts.Order):
-            if not self._is_sent_again(item):
-                self._record([item])
+            self._wish(item)
         elif isinstance(item, facts.OrderUpdate) and self._is_news(item):
             self._record([item])
 
@@ -114,13 +123,21 @@ class Booking:
         elif there[-1].contract_size != found.contract_size and found.lot_size is not None:
             reason = (
                 f"the book has contracts of {there[-1].contract_size} for {found.symbol}, {self._venue} has"
-                f" {found.contract_size}; keep venues whose contracts differ in books of their own"
+                f" {found.contract_size}; give one of the two a name of its own with names=… where it is recorded"
             )
             self._break("instrument", reason, found.symbol, {"symbol": found.symbol}, None)
 
-    def _is_sent_again(self, wish: facts.Order) -> bool:
-        """Say whether the book has this order already, sent before under the same id: the bot tries once more."""
+    def _wish(self, wish: facts.Order) -> None:
+        """Book an order as it is sent, and with it what came before it under its id."""
         order = self._known("", wish.client_order_id)
+        if self._is_sent_again(wish, order):
+            return
+        self._record([wish])
+        if order.body is not None and not order.is_known:
+            self._external.claim(self._known("", wish.client_order_id))
+
+    def _is_sent_again(self, wish: facts.Order, order: Known) -> bool:
+        """Say whether the book has this order already, sent before under the same id: the bot tries once more."""
         if not order.is_known or order.body is None or order.at == wish.occurred_ns:
             return False
         placed, asked = order.body | order.body.get("placed", {}), fact_data(wish)
@@ -133,10 +150,12 @@ class Booking:
         something: the refusal of a second try says nothing of the first.
         """
         sent = update.raw.get(SENT)
-        if sent is None:
-            return True
         order = self._known("", update.client_order_id)
-        return order.is_known and order.at == sent and order.status in {"pending_new", "unknown"}
+        if sent is None:
+            return order.is_known or update.status not in _OF_ORDERS_THERE
+        if not order.is_known or order.at != sent:
+            return False
+        return order.status in IN_DOUBT or was_never_answered(order.status, order.body or {})
 
     def _record(self, found: list[Any]) -> None:
         if not found:
@@ -213,16 +232,37 @@ class Booking:
         if order.is_known and order.status in _NEVER_THERE:
             self._contradict(order, "has filled it", fill.instrument, fill.raw)
         if order.is_known and order.body is not None:
-            changes = {
-                name: order.body[name]
-                for name in ("signal_id", "leg", "close_reason")
-                if order.body.get(name) and not getattr(fill, name)
-            }
+            changes = facts_of_order(fill, order.body)
             if fill.client_order_id != order.client_order_id:
                 changes["client_order_id"] = order.client_order_id
-        if not fill.strategy:
-            changes["strategy"] = order.strategy if order.is_known else self._strategy
+        elif fill.venue_order_id and fill.occurred_ns is not None:
+            self._came_early(fill.venue_order_id, fill.occurred_ns)
+        strategy = self._sender(fill, order)
+        if strategy != fill.strategy:
+            changes["strategy"] = strategy
+        if strategy == facts.EXTERNAL and fill.venue_order_id and not order.is_known:
+            changes["client_order_id"] = ""  # the book has no such order: the venue's id finds it when it comes
         return fill.replaced(**changes) if changes else fill
+
+    def _sender(self, fill: facts.Fill, order: Known) -> str:
+        """Return who sent an execution's order, as far as anybody knows: else it is EXTERNAL's."""
+        if order.is_known and (order.strategy != facts.EXTERNAL or not fill.strategy):
+            return order.strategy
+        if fill.strategy:
+            return fill.strategy
+        if not self._own.keys().isdisjoint({fill.venue_order_id, fill.client_order_id} - {""}):
+            return self._strategy
+        self._external.holds(fill.venue_order_id, fill.instrument)
+        return facts.EXTERNAL
+
+    def _came_early(self, venue_order_id: str, at: int) -> None:
+        """Keep when an order was there by the venue's clock, until the book hears which one it is.
+
+        The book then finds the execution by that time, however far the venue's clock is from ours.
+        """
+        if len(self._early) >= MAX_EARLY:
+            del self._early[next(iter(self._early))]
+        self._early[venue_order_id] = min(at, self._early.get(venue_order_id, at))
 
     def _seen(self, seen: OrderSeen) -> None:
         """Book what an order's description adds."""
@@ -233,11 +273,37 @@ class Booking:
         if not self._is_of_its_order(seen, order):
             return  # a second try failed, which says nothing of the first
         if not order.is_known:
+            if not self._is_own(seen):
+                self._nobodys(seen)
+                return
             self._record([*self._made(seen, order.client_order_id)])
             order = self._known(seen.venue_order_id, order.client_order_id)
+        is_news = bool(seen.venue_order_id) and not order.is_linked
+        if is_news:
+            self._external.claim(order, seen.venue_order_id)
+            order = self._known(seen.venue_order_id, order.client_order_id)
         self._record([*self._acknowledged(seen, order)])
+        if is_news:  # what another process booked just before it could know
+            self._external.claim(self._known(seen.venue_order_id, order.client_order_id))
         self._record([*self._differences.fills(seen, self._known(seen.venue_order_id, order.client_order_id))])
         self._record([*self._moved(seen, self._known(seen.venue_order_id, order.client_order_id))])
+
+    def _is_own(self, seen: OrderSeen) -> bool:
+        """Say whether the bot sent this order, and remember that it did."""
+        names = {seen.venue_order_id, seen.client_order_id} - {""}
+        if seen.heard:
+            return not self._own.keys().isdisjoint(names)
+        self._own.update(dict.fromkeys(names))
+        while len(self._own) > MAX_OWN:
+            del self._own[next(iter(self._own))]
+        return True
+
+    def _nobodys(self, seen: OrderSeen) -> None:
+        """Book what is filled of an order that no bot recorded."""
+        fills = list(self._differences.of_nobodys(seen))
+        if fills:
+            self._external.holds(seen.venue_order_id, seen.instrument)
+            self._record(fills)
 
     def _is_of_its_order(self, seen: OrderSeen, order: Known) -> bool:
         """Say whether what was seen is about the order in the book, and note when they contradict one another."""
@@ -298,7 +364,9 @@ class Booking:
         unlinked = bool(seen.venue_order_id) and order.body is not None and not order.body.get("venue_order_id")
         if order.body is None or order.status in {"pending_new", "unknown"} or unlinked:
             status = order.status if order.status in TERMINAL | {"partially_filled", "triggered"} else "new"
-            yield self._update(seen, order, status, at=seen.created_ns)
+            early = self._early.get(seen.venue_order_id)
+            times = [at for at in (seen.created_ns, early) if at is not None]
+            yield self._update(seen, order, status, at=min(times, default=None))
 
     def _moved(self, seen: OrderSeen, order: Known) -> Iterator[facts.OrderUpdate]:
         """Yield the venue's word on the order's status and terms, when it is news."""

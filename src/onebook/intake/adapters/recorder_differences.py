@@ -1,6 +1,7 @@
 """What a venue has filled of an order and nobody booked, at the price and fee that make up the venue's figures."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -14,6 +15,10 @@ from onebook.intake.adapters.recorder_seen import OrderSeen
 
 MARGIN_NS = 3_600_000_000_000
 """How much older than its order a fill may seem: clocks differ."""
+
+
+def _earlier(at: int) -> datetime:
+    return to_datetime(max(at - MARGIN_NS, 0))
 
 
 class Differences:
@@ -30,6 +35,19 @@ class Differences:
     ) -> None:
         self._book, self._contradicted = book, contradicted
         self._account, self._venue, self._strategy = whose
+
+    def of_nobodys(self, seen: OrderSeen) -> Iterator[facts.Fill]:
+        """Yield what the venue has filled and nobody booked of an order that no bot recorded, for EXTERNAL.
+
+        The fills in the book are found by the venue's own times; without them nothing is booked until the executions
+        are told.
+        """
+        made = seen.created_ns
+        if made is None or not seen.venue_order_id:
+            return
+        order = Known("", {"venue_order_id": seen.venue_order_id, "known": False}, made, facts.EXTERNAL)
+        booked = sum((fill.quantity for fill in self._fills_since(seen, order, _earlier(made))), ZERO)
+        yield from self.fills(seen, replace(order, body=(order.body or {}) | {"filled_quantity": plain(booked)}))
 
     def fills(self, seen: OrderSeen, order: Known) -> Iterator[facts.Fill]:
         """Yield what the venue has filled and nobody booked, at the price that makes up its average."""
@@ -51,7 +69,7 @@ class Differences:
             quantity=quantity,
             price=price,
             account=self._account,
-            strategy=order.strategy if order.is_known else self._strategy,
+            strategy=order.strategy if order.is_known or order.strategy else self._strategy,
             occurred_ns=seen.occurred_ns if seen.occurred_ns is not None else seen.created_ns,
             venue=self._venue,
             venue_order_id=name,
@@ -88,18 +106,22 @@ class Differences:
 
     def _fills(self, seen: OrderSeen, order: Known) -> list[facts.Fill]:
         """Return the fills of an order: those since it was made, or of all time when its clock was another one."""
-        near = self._fills_since(seen, order, to_datetime(max(order.at - MARGIN_NS, 0)))
+        near = self._fills_since(seen, order, _earlier(order.at))
         if sum((fill.quantity for fill in near), ZERO) == order.number("filled_quantity"):
             return near
         return self._fills_since(seen, order, None)
 
     def _fills_since(self, seen: OrderSeen, order: Known, since: datetime | None) -> list[facts.Fill]:
-        found = self._book.fills(account=self._account, instrument=seen.instrument, since=since)
+        until = None
+        if not order.client_order_id and seen.occurred_ns is not None:
+            until = to_datetime(max(seen.occurred_ns, order.at) + MARGIN_NS)
+        found = self._book.fills(account=self._account, instrument=seen.instrument, since=since, until=until)
         names = {name for name in (seen.venue_order_id, (order.body or {}).get("venue_order_id")) if name}
+        ours = order.client_order_id
         return [
             item.fill
             for item in found
-            if item.fill.client_order_id == order.client_order_id or item.fill.venue_order_id in names
+            if (ours and item.fill.client_order_id == ours) or item.fill.venue_order_id in names
         ]
 
     def _is_inverse(self, instrument: str) -> bool:

@@ -69,6 +69,18 @@ def _beside(place: str, number: int, account: str, strategy: str) -> Path:
     return Path(f"{place}.{name}").absolute()
 
 
+def owns_all(owns: str) -> bool:
+    """Say whether everything on the account is the bot's.
+
+    Raises:
+        BadConfig: it is neither ``sent`` nor ``all``.
+    """
+    if owns not in {"sent", "all"}:
+        msg = f"owns: {owns!r} is neither 'sent' (what this bot sent) nor 'all' (everything on this account)"
+        raise BadConfig(msg, field="owns", value=owns)
+    return owns == "all"
+
+
 def check_bot(book: Core, account: str, venue: str, strategy: str, whose: str) -> None:
     """Refuse a bot without a name, and an account at another venue. A book that cannot be read now says nothing.
 

@@ -35,6 +35,9 @@ class OrderSeen(facts.Fact):
     ``occurred_ns`` when this was so, in nanoseconds since 1970 UTC. What is left out says nothing: an answer that
     only names an order is enough where the book has the order.
 
+    ``heard`` says that nothing tells whose order it is, as in a list of the account's orders: one that the book does
+    not know is not recorded then, and EXTERNAL holds what it has filled. Otherwise it is the bot's own.
+
     The order is recorded when the book does not know it, its status when it changed, and what is filled and not
     booked as a fill under ``order:{id}:{cumulative}``, which gives way to the real executions.
     """
@@ -63,6 +66,7 @@ class OrderSeen(facts.Fact):
         "liquidity": take.choice("", "maker", "taker"),
         "close_reason": take.choice(*facts.CLOSE_REASONS),
         "signal_id": take.text,
+        "heard": take.flag,
         "reason": take.note,
         "note": take.note,
         "tags": take.tags,
@@ -91,6 +95,7 @@ class OrderSeen(facts.Fact):
     liquidity: str = ""
     close_reason: str = ""
     signal_id: str = ""
+    heard: bool = False
     reason: str = ""
     created_ns: int | None = None
     occurred_at: datetime | None = None

@@ -343,11 +343,13 @@ class BarStore:
         return min(opened), min([end, *running])
 
     def _between_bars(self, series: tuple[str, str], gap: Range, longest: int) -> Range | None:
-        """Return a gap with the bars before and after it; None where there are not both, or it is longer than this."""
+        """Return a gap with the bars before and after it; None where there are not both nearer than this."""
         if gap[1] - gap[0] > longest:
             return None
         before, after = self.newest(*series, 1, gap[0]), self.read(*series, gap[1], FAR, 1)
-        return (before[0].opened_ns, after[0].opened_ns + 1) if before and after else None
+        if not before or not after or after[0].opened_ns - before[0].at_ns > longest:
+            return None
+        return before[0].opened_ns, after[0].opened_ns + 1
 
     def _rows(self, name: str, *params: Any, of: tuple[str, str] | None = None) -> list[Row]:
         with self._connections.reading() as connection:

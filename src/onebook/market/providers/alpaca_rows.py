@@ -22,6 +22,7 @@ from onebook.errors import (
     SourceTimeout,
     UnknownInstrument,
 )
+from onebook.market.retrying import asked_pause
 from onebook.market.timeframes import length_ns
 
 UNREADABLE = (TypeError, KeyError, IndexError, ValueError, AttributeError, ArithmeticError, InputError)
@@ -136,9 +137,7 @@ def by_status(status: int | None, text: str, headers: Mapping[str, str]) -> Book
     """
     said = text[:200]
     if status == 429:
-        asked = str(headers.get("Retry-After") or "").strip()
-        wait = float(asked) if asked.isdecimal() and asked.isascii() else None
-        return RateLimited(f"Alpaca asks for fewer calls: {said}", retry_seconds=wait)
+        return RateLimited(f"Alpaca asks for fewer calls: {said}", retry_seconds=asked_pause(headers))
     if status in {401, 403}:
         return BadConfig(f"Alpaca refuses the keys, or what they may see: {status} {said}")
     if status == 404 or (status in {400, 422} and "symbol" in said.lower()):

@@ -22,6 +22,7 @@ from onebook.errors import (
     SourceTimeout,
     UnknownInstrument,
 )
+from onebook.market.retrying import asked_pause
 from onebook.market.timeframes import length_ns
 
 MILLISECOND = 1_000_000
@@ -141,7 +142,7 @@ def ours(problem: Exception, headers: Mapping[str, str] | None = None) -> BookEr
     if isinstance(problem, ccxt.RequestTimeout):
         return SourceTimeout(f"no answer in time: {text}")
     if isinstance(problem, ccxt.RateLimitExceeded | ccxt.DDoSProtection) or _status(problem) in {418, 429}:
-        wait = _seconds(headers or _cause_headers(problem))
+        wait = asked_pause(headers or _cause_headers(problem))
         asked = f"; it asks to wait {wait:g} seconds" if wait is not None else ""
         return RateLimited(f"the venue asks for fewer calls{asked}: {text}", retry_seconds=wait)
     if isinstance(problem, ccxt.BadSymbol):
@@ -171,8 +172,3 @@ def _status(problem: Exception) -> int | None:
 
 def _cause_headers(problem: Exception) -> Mapping[str, str]:
     return getattr(_cause(problem), "headers", None) or {}
-
-
-def _seconds(headers: Mapping[str, str]) -> float | None:
-    said = str(headers.get("Retry-After") or "").strip()
-    return float(said) if said.isdecimal() and said.isascii() else None

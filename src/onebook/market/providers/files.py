@@ -16,7 +16,7 @@ from onebook.errors import BadConfig, BookError, SourceError, StoreClosed, Unkno
 from onebook.market.port import Price
 from onebook.market.providers.files_feed import feed_of
 from onebook.market.providers.files_order import Placed, in_window, merged, sorted_beside
-from onebook.market.providers.files_rows import csv_rows, lines_of
+from onebook.market.providers.files_rows import csv_header, lines_of
 from onebook.market.providers.files_tables import bars_of, rates_of
 from onebook.market.providers.files_terms import FileTerms, found_in
 from onebook.market.timeframes import parse
@@ -233,7 +233,7 @@ def kind_of(terms: FileTerms) -> str:
     first = next(lines_of(path), (1, ""))[1]
     if first.partition(" ")[0].isdecimal() and "{" in first:
         return "feed"
-    header = {name.strip().lower() for name in next(csv_rows(path), (0, dict[str, str]()))[1]}
+    header = set(csv_header(path))
     if {"ticker", "adj close"} <= header:
         return "stocks"
     if "date" in header and "usd" in header and "close" not in header:

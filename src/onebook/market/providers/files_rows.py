@@ -72,14 +72,11 @@ def csv_rows(path: Path) -> Iterator[tuple[int, Row]]:
     """Yield line and row of a CSV with a header.
 
     Raises:
-        BadPayload: it has no header, or a row of another length.
+        BadPayload: it has no header, two columns of one name, or a row of another length.
     """
     table = csv.reader((text for _, text in lines_of(path)), strict=True)
     try:
-        header = next(table, None)
-        if not header:
-            raise bad(path, 1, "no header")
-        names = [name.strip().lower() for name in header]
+        names = _names(path, next(table, None))
         for cells in table:
             if not cells:
                 continue
@@ -88,6 +85,29 @@ def csv_rows(path: Path) -> Iterator[tuple[int, Row]]:
             yield table.line_num, dict(zip(names, cells, strict=True))
     except csv.Error as problem:
         raise bad(path, table.line_num, f"not CSV: {problem}") from None
+
+
+def csv_header(path: Path) -> list[str]:
+    """Return the names of a CSV's columns in small letters, also where no row follows.
+
+    Raises:
+        BadPayload: it has no header, or two columns of one name.
+    """
+    table = csv.reader((text for _, text in lines_of(path)), strict=True)
+    try:
+        return _names(path, next(table, None))
+    except csv.Error as problem:
+        raise bad(path, 1, f"not CSV: {problem}") from None
+
+
+def _names(path: Path, header: list[str] | None) -> list[str]:
+    if not header:
+        raise bad(path, 1, "no header")
+    names = [name.strip().lower() for name in header]
+    twice = next((name for name in names if name and names.count(name) > 1), None)
+    if twice:
+        raise bad(path, 1, f"two columns are named {twice!r}; take one of them out")
+    return names
 
 
 def parquet_rows(path: Path) -> Iterator[tuple[int, Row]]:

@@ -210,6 +210,11 @@ class SqliteReader:
         """Return the first sample at or after a moment."""
         return self._row("mark_after", instrument, at_ns // 60_000_000_000, at_ns)
 
+    def marks_between(self, instrument: str, since_ns: int, until_ns: int, limit: int) -> list[Row]:
+        """Return the samples at or after a moment and before another, oldest first."""
+        minutes = since_ns // 60_000_000_000, until_ns // 60_000_000_000
+        return self._rows("marks_between", instrument, *minutes, since_ns, until_ns, limit)
+
     def about(self) -> dict[str, str]:
         """Return what is kept about this file."""
         return dict(self._rows("about"))

@@ -243,6 +243,12 @@ ORDER BY at_ns DESC LIMIT 1
 SELECT price, at_ns FROM mark_samples WHERE instrument = ? AND minute >= ? AND at_ns >= ?
 ORDER BY minute LIMIT 1
 
+-- name: marks_between
+-- The samples at or after a moment and before another, oldest first.
+SELECT price, at_ns FROM mark_samples
+WHERE instrument = ?1 AND minute >= ?2 AND minute <= ?3 AND at_ns >= ?4 AND at_ns < ?5
+ORDER BY minute LIMIT ?6
+
 -- name: about
 -- What is kept about this file.
 SELECT name, value FROM about

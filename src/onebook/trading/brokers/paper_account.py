@@ -33,7 +33,7 @@ def open_paper_account(  # noqa: PLR0913  the parts of an account, by name
         The account as it is defined.
 
     Raises:
-        RuleError: the book has a live account of this name, or one that began with other money.
+        RuleError: the book has a live account of this name, one in another mode, or one that began with other money.
 
     Example:
         >>> import onebook
@@ -46,6 +46,9 @@ def open_paper_account(  # noqa: PLR0913  the parts of an account, by name
     if held is not None and held.kind != "paper":
         msg = f"account {name!r} is a live account; choose another name for the paper one"
         raise RuleError(msg, account=name)
+    if held is not None and held.mode != mode:
+        msg = f"account {name!r} is {held.mode} in the book and cannot become {mode}; give that one another name"
+        raise RuleError(msg, account=name)
     account = Account(name=name, venue=venue, currency=currency, mode=mode, kind="paper")
     balance = OpeningBalance(
         account=name, balance_id=f"paper-{name}", currency=currency, amount=opening, occurred_at=occurred_at
@@ -55,7 +58,7 @@ def open_paper_account(  # noqa: PLR0913  the parts of an account, by name
     if balance.amount:
         receipt = book.record(balance)
         if receipt.status == "conflict":
-            msg = f"account {name!r} began with other money than {opening}; record a Transfer to change it"
+            msg = f"account {name!r} began with other money than {opening} {currency}; record a Transfer to change it"
             raise RuleError(msg, account=name)
     return held or account
 

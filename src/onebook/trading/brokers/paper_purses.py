@@ -24,6 +24,7 @@ _ELSEWHERE = frozenset(
     {"limits_defined", "order_updated", "published", "signal_closed", "signal_detected", "signal_executed"}
     | {"signal_expired", "state_changed", "stop_moved", "stop_removed", "stop_set", "stop_triggered"}
     | {"daily_loss_breached", "drawdown_breached", "runner_started", "runner_stopped", "trading_state_changed"}
+    | {"token_defined", "hook_defined"}
 )
 """Events that move no money and no position."""
 

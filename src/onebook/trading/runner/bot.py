@@ -119,6 +119,7 @@ def _run(  # noqa: PLR0913  what run_bot was given
             sessions={item.name: item.calendar for item in config.accounts.values() if item.calendar is not None},
             wall=wall,
             lease_seconds=lease_seconds,
+            break_after_seconds=config.break_after_seconds,
             progress=progress,
         )
         if began is not None:

@@ -9,6 +9,8 @@ from typing import Any
 
 from onebook.book.core import Core
 from onebook.domain import fields, times
+from onebook.domain.commands import Protect
+from onebook.domain.decide.protecting import check_figures, check_leg
 from onebook.domain.facts import Instrument, Order, Signal
 from onebook.domain.market import Bar
 from onebook.domain.numbers import ZERO, Number
@@ -43,27 +45,31 @@ class Around:
         book: the book.
         windows: the newest bars.
         instruments: definitions by symbol, read when they are first asked for.
-        held: quantities by account, strategy and instrument, as asked for since the log grew last.
+        held: quantities by account, strategy, instrument and leg, as asked for since the log grew last.
         held_at: head of the log at which they were read.
     """
 
     book: Core
     windows: Windows
     instruments: dict[str, Instrument] | None = None
-    held: dict[tuple[str, str, str], Decimal] = field(default_factory=dict)
+    held: dict[tuple[str, str, str, str | None], Decimal] = field(default_factory=dict)
     held_at: int = -1
 
-    def quantity(self, account: str, strategy: str, instrument: str) -> Decimal:
+    def quantity(self, account: str, strategy: str, instrument: str, leg: str | None) -> Decimal:
         """Return how much a strategy holds; read again where the log has grown."""
         head = self.book.wakeups.head
         if head != self.held_at:
             self.held.clear()
             self.held_at = head
-        place = (account, strategy, instrument)
+        place = (account, strategy, instrument, leg)
         if place not in self.held:
-            found = self.book.position(instrument, account=account, strategy=strategy)
+            found = self.book.position(instrument, account=account, strategy=strategy, leg=leg)
             self.held[place] = ZERO if found is None else found.quantity
         return self.held[place]
+
+    def keeps_legs(self, account: str) -> bool:
+        """Say whether long and short legs of an account are apart."""
+        return any(item.name == account and item.mode == "hedging" for item in self.book.facts("account"))
 
     def defined(self, instrument: str) -> Instrument | None:
         """Return an instrument's definition; None where it has none."""
@@ -104,13 +110,19 @@ class Context:
         """The moment of what it hears, in UTC."""
         return times.to_datetime(self._now_ns)
 
-    def position(self, instrument: str) -> Position | None:
-        """Return what this strategy holds of an instrument; None when it never held any."""
-        return self._book.position(instrument, account=self._strategy.account, strategy=self._strategy.name)
+    def position(self, instrument: str, *, leg: str | None = None) -> Position | None:
+        """Return what this strategy holds of an instrument; None when it never held any.
 
-    def quantity(self, instrument: str) -> Decimal:
-        """Return how much this strategy holds: above 0 long, below 0 short, 0 flat."""
-        return self._around.quantity(self._strategy.account, self._strategy.name, instrument)
+        Args:
+            instrument: of what.
+            leg: ``long`` or ``short`` in a hedging account; None: both together.
+        """
+        about = {"account": self._strategy.account, "strategy": self._strategy.name}
+        return self._book.position(instrument, leg=leg, **about)
+
+    def quantity(self, instrument: str, *, leg: str | None = None) -> Decimal:
+        """Return how much this strategy holds: above 0 long, below 0 short, 0 flat; ``leg`` as of :meth:`position`."""
+        return self._around.quantity(self._strategy.account, self._strategy.name, instrument, leg)
 
     def open_orders(self, instrument: str | None = None) -> list[OrderState]:
         """Return this strategy's orders that may still fill."""
@@ -323,23 +335,22 @@ class Context:
             figures: ``stop_loss take_profit trail_amount trail_ratio activates_at``; none takes it away.
 
         Raises:
-            InputError: no such figure, one is no exact number above 0, or they do not go together.
+            InputError: no such figure, one is no exact number above 0, or they do not go together or with what is held.
         """
         known = {"stop_loss", "take_profit", "trail_amount", "trail_ratio", "activates_at"}
         if not set(figures) <= known or act not in {"order", "notify"}:
             msg = f"protect takes {', '.join(sorted(known))}, and act order or notify"
             raise InputError(msg, field="figures", value=sorted(figures))
-        wanted = {name: fields.positive(name, value) for name, value in figures.items() if value is not None}
+        wanted: dict[str, Any] = {
+            name: fields.positive(name, value) for name, value in figures.items() if value is not None
+        }
         if leg not in {"", "long", "short"}:
             raise InputError("leg: is long or short, empty where the account keeps none", field="leg", value=leg)
-        if "trail_amount" in wanted and "trail_ratio" in wanted:
-            raise InputError("trail_amount and trail_ratio: give one of them", field="trail_ratio")
-        if wanted.get("trail_ratio", ZERO) >= 1:
-            msg = f"trail_ratio: {wanted['trail_ratio']} is not between 0 and 1; 5 % is 0.05"
-            raise InputError(msg, field="trail_ratio", value=wanted["trail_ratio"])
-        if "activates_at" in wanted and not {"trail_amount", "trail_ratio"} & set(wanted):
-            msg = "activates_at is the mark at which a trail begins; give trail_amount or trail_ratio"
-            raise InputError(msg, field="activates_at", value=wanted["activates_at"])
+        if wanted:
+            check_leg(self._strategy.account, leg, hedging=self._around.keeps_legs(self._strategy.account))
+            held = self.position(instrument, leg=leg or None)
+            terms = Protect(account=self._strategy.account, instrument=instrument, leg=leg, act=act, **wanted)
+            check_figures(terms, ZERO if held is None else held.quantity)
         self._wishing().add(
             do="protect",
             account=self._strategy.account,

@@ -11,10 +11,11 @@ from onebook.domain.facts import Fill, OrderUpdate
 from onebook.domain.fields import MAX_TEXT
 from onebook.domain.identity import identity_text
 from onebook.domain.market import Bar, Print, Quote, Seen
+from onebook.domain.orders import CANCELABLE
 from onebook.errors import InputError, InvalidTransition, RuleError
 from onebook.trading.desk import TradingDesk
 from onebook.trading.runner.calling import call, said_by
-from onebook.trading.runner.context import WORKS, Around, Context
+from onebook.trading.runner.context import Around, Context
 from onebook.trading.runner.strategy import Strategy
 from onebook.trading.runner.wishes import Wishes
 
@@ -90,6 +91,16 @@ class Crew:
         """The strategies' names."""
         return [member.strategy.name for member in self.members]
 
+    @property
+    def is_leaving(self) -> bool:
+        """Whether an exit at the market of a strategy that failed and is to be flattened has not come to its end."""
+        return any(
+            state.order.kind == "market" and state.reduce_only
+            for member in self.members
+            if member.on_error == "flatten" and not member.is_active
+            for state in self._book.orders(account=member.strategy.account, strategy=member.strategy.name, is_open=True)
+        )
+
     # ---- hearing ----
 
     def start(self, now_ns: int, key: str) -> None:
@@ -115,12 +126,16 @@ class Crew:
         return wishes, failed
 
     def stop(self, now_ns: int, reason: str) -> None:
-        """Let those that still run end."""
+        """Let those that still run end; of one that raises people are told, and what it has stays as it is."""
+        failed: list[tuple[Member, BaseException]] = []
         for member in self.members:
             if member.is_active:
                 problem = self._hear(member, now_ns, None, partial(member.strategy.on_stop, member.context, reason))
                 if problem is not None:
-                    _log.error("strategy %s raised in on_stop", member.strategy.name, exc_info=problem)
+                    failed.append((member, problem))
+        for member, problem in failed:
+            _log.error("strategy %s raised in on_stop", member.strategy.name, exc_info=problem)
+            self._alert(member, f"in on_stop: {said_by(problem)}", f"stop|{now_ns}")
 
     def _hear(
         self, member: Member, now_ns: int, wishes: Wishes | None, calls: Callable[[], None]
@@ -140,28 +155,30 @@ class Crew:
             self._take_back(member, reason)
         except (InputError, RuleError) as trouble:
             _log.error("what strategy %s left could not all be taken back: %s", name, trouble)
+        once = self._alert(member, text, key)
         about = {"runner": self._runner, "account": member.strategy.account}
-        once = identity_text(self._runner, name, key)
-        self._book.note(
-            "alert_raised",
-            {"kind": "strategy_failed", "subject": name, "text": text, "on_error": member.on_error, "key": once}
-            | about,
-            strategy=name,
-        )
         self._book.note(
             "runner_stopped", {"reason": "strategy_failed", "text": text, "key": once} | about, strategy=name
         )
         self._book.heartbeat(name, 0)
 
+    def _alert(self, member: Member, text: str, key: str) -> str:
+        """Tell people, once, that a strategy raised; return what tells this time from all others."""
+        name = member.strategy.name
+        once = identity_text(self._runner, name, key)
+        about = {"runner": self._runner, "account": member.strategy.account}
+        said = {"kind": "strategy_failed", "subject": name, "text": text, "on_error": member.on_error, "key": once}
+        self._book.note("alert_raised", said | about, strategy=name)
+        return once
+
     def _take_back(self, member: Member, reason: str) -> None:
         """Take back the orders that would open; with ``flatten`` close what is held too."""
         account, name = member.strategy.account, member.strategy.name
         if member.on_error == "flatten":
-            if not self._leaves(member):
-                self._desk.flatten(reason, account=account, strategy=name)
+            self._desk.flatten(reason, account=account, strategy=name)  # again at this event it adds no exit
             return
         for state in self._book.orders(account=account, strategy=name, is_open=True):
-            if state.status in WORKS and not state.reduce_only:
+            if state.status in CANCELABLE and not state.reduce_only:
                 with suppress(InvalidTransition):  # it came to its end in between
                     self._book.record(
                         OrderUpdate(
@@ -171,11 +188,6 @@ class Crew:
                             reason=reason,
                         )
                     )
-
-    def _leaves(self, member: Member) -> bool:
-        """Say whether its positions are being closed already: it failed before at this very event."""
-        orders = self._book.orders(account=member.strategy.account, strategy=member.strategy.name, is_open=True)
-        return any(item.reduce_only and item.close_reason == "kill_switch" for item in orders)
 
     # ---- signs of life ----
 

@@ -10,11 +10,13 @@ from onebook.domain import times
 from onebook.errors import CorruptLog
 from onebook.store.port import Store
 from onebook.store.subscribers import Observation, SubscriberRows
+from onebook.trading.runner.bests import Bests
 from onebook.trading.stops import Stops
 
 CURSOR = "cursor"
 PROMISED = "promised"
 TRAILS = "trails"
+BESTS = "bests"
 KEEP_NS = times.SECOND
 """How often it is written while nothing comes of events."""
 
@@ -53,9 +55,12 @@ class Keeper:
         name: of the runner.
         wall: the real time, nanoseconds since 1970 UTC; it only says how often.
         stops: whose best marks are kept with every cursor: they are those of its place.
+        bests: the best marks of open positions, kept in the same way.
     """
 
-    def __init__(self, book: Core, name: str, wall: Clock, stops: Stops | None = None) -> None:
+    def __init__(
+        self, book: Core, name: str, wall: Clock, stops: Stops | None = None, bests: Bests | None = None
+    ) -> None:
         self._book = book
         self._name = name
         self._wall = wall
@@ -63,6 +68,8 @@ class Keeper:
         self._stored: Cursor | None = None
         self._stops = stops
         self._trails_kept = -1
+        self._bests = bests
+        self._bests_kept = 0
 
     def load(self) -> Cursor | None:
         """Return the cursor as it was written last; None where the runner never ran on this book."""
@@ -84,6 +91,10 @@ class Keeper:
         """Return how far the trails of stops had come at the cursor; empty for nothing."""
         return self._read(TRAILS) or ""
 
+    def bests(self) -> str:
+        """Return the best marks of open positions at the cursor; empty for nothing."""
+        return self._read(BESTS) or ""
+
     def _read(self, kind: str) -> str | None:
         with self._book.store.reading() as reader:
             return {item.name: item.value for item in reader.observations(kind)}.get(self._name)
@@ -96,12 +107,12 @@ class Keeper:
             promise: what is to be done right after, kept with it.
             done: what was promised is done in this transaction.
         """
-        write_trails = self._moved()  # now: inside the transaction nobody waits for the stops' lock
+        write_moved = self._moved()  # now: inside the transaction nobody waits for the stops' lock
 
         def write(store: Store) -> None:
             rows = store.subscriber_rows()
             rows.put_observation(self._row(cursor))
-            write_trails(rows)
+            write_moved(rows)
             if promise:
                 rows.put_observation(Observation(PROMISED, self._name, promise, self._book.now()))
             elif done:
@@ -112,13 +123,13 @@ class Keeper:
 
     def put(self, cursor: Cursor) -> None:
         """Write a cursor now, in a transaction of its own."""
-        if cursor == self._stored and self.has_trails:
+        if cursor == self._stored and self.has_trails and self._has_bests:
             return
-        write_trails = self._moved()
+        write_moved = self._moved()
 
         def write(rows: SubscriberRows) -> None:
             rows.put_observation(self._row(cursor))
-            write_trails(rows)
+            write_moved(rows)
 
         self._book.store.aside(write)
         self._kept_ns, self._stored = self._wall(), cursor
@@ -133,16 +144,23 @@ class Keeper:
         """Whether the trails of stops are kept as they are now."""
         return self._stops is None or self._stops.moves == self._trails_kept
 
+    @property
+    def _has_bests(self) -> bool:
+        return self._bests is None or self._bests.moves == self._bests_kept
+
     def _moved(self) -> Callable[[SubscriberRows], None]:
-        """Return what writes the trails as they are now, where they have moved since they were written."""
-        if self._stops is None or self.has_trails:
-            return lambda _rows: None
-        moves, text = self._stops.trails()
+        """Return what writes the best marks as they are now, where they have moved since they were written."""
+        trails = None if self._stops is None or self.has_trails else self._stops.trails()
+        bests = None if self._bests is None or self._has_bests else (self._bests.moves, self._bests.text())
         now = self._book.now()
 
         def write(rows: SubscriberRows) -> None:
-            rows.put_observation(Observation(TRAILS, self._name, text, now))
-            self._trails_kept = moves
+            if trails is not None:
+                rows.put_observation(Observation(TRAILS, self._name, trails[1], now))
+                self._trails_kept = trails[0]
+            if bests is not None:
+                rows.put_observation(Observation(BESTS, self._name, bests[1], now))
+                self._bests_kept = bests[0]
 
         return write
 

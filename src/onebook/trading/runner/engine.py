@@ -14,21 +14,22 @@ from typing import Any, Protocol, runtime_checkable
 from onebook.book.core import Core
 from onebook.clock import Clock
 from onebook.domain import times
-from onebook.domain.commands import Command, Record
+from onebook.domain.commands import Command, Protect, Record
 from onebook.domain.facts import Fill
 from onebook.domain.market import Bar, Seen, last_price
 from onebook.domain.numbers import plain
 from onebook.errors import InputError, RuleError
+from onebook.feed.expiring import Expiring
 from onebook.market.calendars import Calendar
 from onebook.trading.answers import Answer, Refused
 from onebook.trading.brokers.paper_memory import seen_key
 from onebook.trading.brokers.port import Broker, Report
 from onebook.trading.desk import TradingDesk
 from onebook.trading.outbox import Outbox, distinct
+from onebook.trading.runner.bests import Bests
 from onebook.trading.runner.context import Around
 from onebook.trading.runner.crew import Crew, Heard, Hired, Member
 from onebook.trading.runner.cursor import Cursor, Keeper
-from onebook.trading.runner.expiring import Expiring
 from onebook.trading.runner.windows import Windows
 from onebook.trading.runner.wishes import Wishes, command_of
 from onebook.trading.splits import applied_behind, known_splits
@@ -101,7 +102,8 @@ class Engine:
             for instrument in item.strategy.instruments:
                 self.windows.want(instrument, item.strategy.timeframe, item.strategy.warm_up)
         self.crew = Crew(book, desk, Around(book=book, windows=self.windows), hired, name)
-        self.keeper = Keeper(book, name, wall, stops)
+        self._bests = Bests(book)
+        self.keeper = Keeper(book, name, wall, stops, self._bests)
         self.outbox = Outbox(book, brokers, reports=self._reported)
         self._see = [item for item in distinct(brokers) if isinstance(item, SeesMarket)]
         self._expiring = Expiring(book, [(item.strategy.account, item.strategy.name) for item in hired])
@@ -122,6 +124,7 @@ class Engine:
         found = self.keeper.load()
         if self._stops is not None:
             self._stops.recall(self.keeper.trails())
+        self._bests.recall(self.keeper.bests(), self._split_to)
         self._cursor = found if found is not None else Cursor(heard=self._book.wakeups.look())
         return self._cursor
 
@@ -172,6 +175,8 @@ class Engine:
     def end(self, reason: str) -> None:
         """Let the strategies end, keep the cursor, write why it stops, and disconnect."""
         self._recover()
+        for text in self.windows.lacking:
+            _log.warning("no on_bar was called: %s", text)
         self.crew.stop(self._book.now(), reason)
         self.keeper.put(self._cursor)
         self._book.note("runner_stopped", {"runner": self._name, "reason": reason, "strategies": self.crew.names})
@@ -236,6 +241,9 @@ class Engine:
             moment.look(now)
         self._expiring.look(now)
         fills, heard_to = self._fills(cursor.heard)
+        self._bests.follow(fills)
+        if seen is not None:
+            self._bests.see(seen.instrument, last_price(seen), seen.at_ns)
         heard = Heard(key=key, now_ns=now, before_ns=self._before_ns, seen=seen, bars=bars, fills=fills)
         wishes, failed = self.crew.hear(heard)
         for member, problem in failed:
@@ -285,10 +293,12 @@ class Engine:
         return found, head
 
     def _follow_splits(self) -> None:
-        """Bring the windows into the units of now when the book has taken in a split."""
+        """Bring the windows and best marks into the units of now when the book has taken in a split."""
         before, self._split_to = self._split_to, self._book.wakeups.look()
         if before != self._split_to:
-            self.windows.split(item.split for item in applied_behind(self._book, before))
+            splits = [item.split for item in applied_behind(self._book, before)]
+            self.windows.split(splits)
+            self._bests.split([split.instrument for split in splits], self._split_to)
 
     # ---- what is wished for ----
 
@@ -351,7 +361,11 @@ class Engine:
             self._book.submit(along=self.keeper.along(decided, done=True))
 
     def _command(self, what: dict[str, Any]) -> Command:
-        return command_of(what, self._desk.replacing)
+        command = command_of(what, self._desk.replacing)
+        if isinstance(command, Protect):
+            place = (command.account, command.strategy, command.leg)
+            return replace(command, best=self._bests.best(command.instrument, *place))
+        return command
 
     def _reported(self, reports: Sequence[Report]) -> None:
         """Record what a venue says, in one transaction, with the place of the event that brought it."""

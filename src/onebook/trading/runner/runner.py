@@ -13,6 +13,7 @@ from onebook.clock import Clock, system_clock
 from onebook.domain import times
 from onebook.domain.market import Seen
 from onebook.errors import BadConfig, BookError
+from onebook.feed.missing_fills import AFTER_SECONDS, MissingFills
 from onebook.market.calendars import Calendar
 from onebook.market.port import MarketData
 from onebook.market.timeframes import length_ns
@@ -30,6 +31,11 @@ MAX_WAITING = 10_000
 
 TICK_SECONDS = 1.0
 BEAT_NS = 10 * times.SECOND
+
+LEAVE_NS = 180 * times.SECOND
+"""How long a live runner whose strategies have all failed waits until what is to be flattened is closed."""
+
+LOOK_NS = times.SECOND
 _log = logging.getLogger("onebook.runner")
 
 
@@ -48,6 +54,7 @@ class Runner:
         sessions: by account, whose sessions end orders that are good for the day; without one they do not end.
         wall: the real time, nanoseconds since 1970 UTC.
         lease_seconds: how long the name of a runner that died stays taken.
+        break_after_seconds: live, what a venue says has filled is a break when no fill came for so long; 0: never.
         progress: called with the number of events done and the time of the last one.
 
     Raises:
@@ -68,6 +75,7 @@ class Runner:
         sessions: Mapping[str, Calendar] | None = None,
         wall: Clock = system_clock,
         lease_seconds: float = LEASE_SECONDS,
+        break_after_seconds: float = AFTER_SECONDS,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self._book = book
@@ -91,9 +99,11 @@ class Runner:
         )
         holder = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._lease = Lease(book, name, holder, wall, seconds=lease_seconds)
+        self._missing = MissingFills(book, break_after_seconds)
         self._ends = threading.Event()
         self._reason = ""
-        self._is_begun = False
+        self._is_begun = self._is_live = False
+        self._leaves_by: int | None = None
         self.events = 0
 
     def stop(self, reason: str = "asked to") -> None:
@@ -214,7 +224,7 @@ class Runner:
             return self._end(self._reason or "stopped")
 
     def _live(self, inbox: "queue.Queue[Seen]") -> None:
-        beaten = self._wall()
+        beaten = looked = self._wall()
         last = (-1, 0)
         while not self._ends.is_set():
             try:
@@ -228,6 +238,9 @@ class Runner:
             if self._wall() - beaten >= BEAT_NS:
                 beaten = self._wall()
                 self._engine.crew.beat()
+            if self._wall() - looked >= LOOK_NS:
+                looked = self._wall()
+                self._missing.look(self._book.now())
             self._lease.renew()
             self._check_crew()
 
@@ -280,6 +293,7 @@ class Runner:
 
     def _begin(self, mode: str) -> None:
         self._is_begun = True
+        self._is_live = mode == "live"
         self._engine.begin(mode)
         self._check_crew()
 
@@ -295,8 +309,15 @@ class Runner:
         self._check_crew()
 
     def _check_crew(self) -> None:
-        if not self._engine.crew.is_active:
-            self.stop("all strategies have failed")
+        """End when all strategies have failed: exits of those to be flattened get prices before, for a bounded time."""
+        crew = self._engine.crew
+        if crew.is_active:
+            return
+        self._reason = self._reason or "all strategies have failed"
+        if self._leaves_by is None:
+            self._leaves_by = self._wall() + LEAVE_NS
+        if not crew.is_leaving or (self._is_live and self._wall() >= self._leaves_by):
+            self._ends.set()
 
 
 def numbered(events: Iterable[Seen]) -> Iterator[tuple[Seen, int]]:

@@ -33,6 +33,14 @@ class Window:
         self._length = length_ns(timeframe)
         self._source = ""
         self._part: Bar | None = None
+        self._unfit = ""
+
+    @property
+    def lacks(self) -> str:
+        """Why no bar can end here, for people; empty where one may."""
+        if self._source or not self._unfit:
+            return ""
+        return f"{self.instrument} is shown as bars of {self._unfit}, which make none of {self.timeframe}"
 
     def split(self, split: Split) -> None:
         """Bring what is kept into the units of after a split."""
@@ -48,7 +56,10 @@ class Window:
             if seen.timeframe == self.timeframe:
                 self._source, self._part = "own", None
                 return self._ended(seen)
-            if self._source == "own" or self._length % length_ns(seen.timeframe):
+            if self._source == "own":
+                return []
+            if self._length % length_ns(seen.timeframe):
+                self._unfit = seen.timeframe
                 return []
             if self._source != "bars":  # bars know more than the prints so far
                 self._source, self._part = "bars", None
@@ -148,6 +159,12 @@ class Windows:
         if splits:
             seen = _seen_restated(seen, splits)
         return [bar for window in windows.values() for bar in window.see(seen)]
+
+    @property
+    def lacking(self) -> list[str]:
+        """Why bars that are wanted cannot end, for people."""
+        found = [window.lacks for windows in self._by_instrument.values() for window in windows.values()]
+        return [text for text in found if text]
 
     def tick(self, now_ns: int) -> list[Bar]:
         """Return the bars that have ended by now though nothing more was traded."""

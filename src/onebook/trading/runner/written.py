@@ -1,6 +1,6 @@
 """Reading one mapping of a configuration: what is known is taken, everything else refused with its line."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -139,9 +139,30 @@ class Written:
             raise _at(self.where_of(key), problem, self.name) from None
 
 
+def of_fields(kind: Any, given: dict[str, Any], written: Written) -> Any:
+    """Return a record of what is given, its numbers exact.
+
+    Raises:
+        BadConfig: a field that it does not have, with its line and the nearest that there is.
+        InputError: a value that a field cannot have.
+    """
+    for key in given:
+        if key not in kind.__dataclass_fields__:
+            raise unknown(f"{written.name}.{key}", written.where_of(key), known=list(kind.__dataclass_fields__))
+    return kind(**given)
+
+
+def stated(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is not None: for the rest its own default counts."""
+    return {key: value for key, value in values.items() if value is not None}
+
+
 def _at(where: str, problem: InputError, name: str = "") -> BadConfig:
     text = str(problem)
-    if text.startswith(where) or (problem.code == "BadConfig" and text.startswith("/")):
+    file = where.rpartition(":")[0]
+    if text.startswith((where, f"{file}:" if file else where)) or (
+        problem.code == "BadConfig" and text.startswith("/")
+    ):
         return problem if isinstance(problem, BadConfig) else BadConfig(text)
     return BadConfig(f"{where}: {name}: {text}" if name else f"{where}: {text}", **problem.details)
 
