@@ -23,6 +23,7 @@ from onebook import (
     Settlement,
     Transfer,
 )
+from onebook.domain import times
 from onebook.testing.clock import FakeClock
 
 SPOT, LINEAR, INVERSE, SHARE = "BTC/USDT", "BTC/USDT:USDT", "BTC/USD:BTC", "AAPL"
@@ -186,7 +187,10 @@ def named(facts: Iterable[Any]) -> list[Any]:
     found = []
     for number, fact in enumerate(facts, 1):
         field = next(name for name in ID_FIELDS if hasattr(fact, name))
-        found.append(fact.replaced(**{field: str(number)}))
+        named_so = {field: str(number)}
+        if isinstance(fact, OpeningBalance):  # two of one instant are told apart by nothing but their sequence
+            named_so["occurred_at"] = times.to_text((fact.occurred_ns or 0) + number)
+        found.append(fact.replaced(**named_so))
     return found
 
 

@@ -44,7 +44,7 @@ def test_from_now_on_or_after_a_place(book: onebook.Book) -> None:
     book.listen(sequence, after=2)
     book.listen(event, after="2.1")
     record(book, 4, 1)
-    until(lambda: len(event.ids) == 5)
+    until(lambda: len(event.ids) == 5 and len(sequence.ids) == 4 and len(new.ids) == 2)
     assert (new.ids, sequence.ids, event.ids) == (ids(4), ids(3, 4), ["2.2", *ids(3, 4)])
 
 
@@ -143,8 +143,8 @@ def test_closed_from_its_own_handler(book: onebook.Book) -> None:
     listener = book.listen(handler)
     book.listen(other)
     record(book, 1, 2)
-    until(lambda: len(other.ids) == 4)
-    assert (heard.ids, len(book.feed.listeners)) == (["1.1"], 1)
+    until(lambda: len(other.ids) == 4 and len(book.feed.listeners) == 1)
+    assert heard.ids == ["1.1"]
 
 
 def test_joined_and_recorded_from_a_handler(book: onebook.Book) -> None:
@@ -256,9 +256,9 @@ def test_prices_pass_the_same_filters(book: onebook.Book, clock: FakeClock) -> N
         book.mark("ETH/USD", 8)
     until(lambda: heard.events)
     book.record(fill(2, strategy="another"))
-    until(lambda: len(other.events) == 2)
+    until(lambda: len(other.events) >= 2)
     assert {(event.type, event.instrument) for event in heard.events} == {("position_updated", "BTC/USD")}
-    assert other.types == ["trade_executed", "position_updated"]
+    assert other.types[:2] == ["trade_executed", "position_updated"]
 
 
 def test_every_reader_is_told_in_numbers(book: onebook.Book) -> None:

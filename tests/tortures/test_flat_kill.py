@@ -116,6 +116,11 @@ def test_a_few_kills(tmp_path: Path, seed: int, whole: Whole) -> None:
     assert killed(str(tmp_path / "flat.db"), whole, kills) == len(kills)
 
 
+def test_orders_are_taken_back_in_the_order_in_which_that_was_wished(tmp_path: Path, whole: Whole) -> None:
+    kills = [("sent", 11), ("closing", 2), ("midway", 1)]  # the last between the wishes of a close and their sending
+    assert killed(str(tmp_path / "flat.db"), whole, kills) == len(kills)
+
+
 @pytest.mark.torture
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("round_number", range(ROUNDS))

@@ -68,7 +68,7 @@ function Waiting() {
   if (!trouble) return <main class="login"><Skeleton lines={8} /></main>
   return (
     <main class="login">
-      <Empty title="The service does not answer">{trouble}; it is asked again every few seconds.</Empty>
+      <Empty title="The service does not answer">{trouble}.</Empty>
     </main>
   )
 }

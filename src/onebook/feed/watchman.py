@@ -86,6 +86,7 @@ class Watchman:
         self._missing = MissingFills(book, limits.break_after_seconds)
         self._expiring = Expiring(book)
         self._is_new = True
+        self._looking = threading.Lock()
         self._stop = threading.Event()
         policy = Policy(attempts=None)
         self._subscriber: Subscriber = feed.subscribe(NAME, self._begin, make_filter(), policy=policy)
@@ -96,8 +97,9 @@ class Watchman:
 
     def _begin(self, _: Subscriber) -> "Watchman":
         """Begin to watch here: read back which alerts are open."""
-        self._watch = remembered(self._book)
-        self._is_new = True
+        with self._looking:
+            self._watch = remembered(self._book)
+            self._is_new = True
         return self
 
     def deliver(self, events: Sequence[Event], *, more: bool) -> bool:  # noqa: ARG002  it keeps nothing back
@@ -141,6 +143,10 @@ class Watchman:
         Args:
             now: nanoseconds since 1970 UTC, by the book's clock.
         """
+        with self._looking:
+            self._look(now)
+
+    def _look(self, now: int) -> None:
         found = conditions(self._book, self._limits, now)
         self._look_at_log(now)
         self._end_day(now)

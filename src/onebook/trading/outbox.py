@@ -96,21 +96,40 @@ class Outbox:
         return found
 
     def _recover(self, broker: Broker) -> Recovered:
-        """Ask a broker for the open orders; what it has not answered is asked of it again."""
+        """Ask a broker for the open orders; what it has not answered is asked of it again, in the order of wishing."""
         asked = [item for item in self._open_of(broker) if item.status in {"pending_cancel", "pending_replace"}]
-        done: set[tuple[str, str]] = set()
-
-        def cancel(account: str, name: str) -> None:
-            done.add((account, name))
-            self._cancel(account, name)
-
-        after = self._unknown_after
-        found = recover(self._book, broker, unknown_after_seconds=after, up_to=self._connected_at, cancel=cancel)
-        for order in asked:
+        found_open: set[tuple[str, str]] = set()
+        found = recover(
+            self._book,
+            broker,
+            unknown_after_seconds=self._unknown_after,
+            up_to=self._connected_at,
+            cancel=lambda account, name: found_open.add((account, name)),
+        )
+        wished = self._wished(asked)
+        for order in sorted(asked, key=lambda item: wished.get((item.account, item.client_order_id), item.sequence)):
+            place = (order.account, order.client_order_id)
             now = self._book.order(order.client_order_id, account=order.account)
-            if now is not None and now.is_open and (order.account, order.client_order_id) not in done:
+            if place in found_open:
+                found_open.remove(place)
+                self._cancel(*place)
+            elif now is not None and now.is_open:
                 self._wish_again(now if order.status == "pending_replace" else order)
+        for place in sorted(found_open):
+            self._cancel(*place)
         return found
+
+    def _wished(self, asked: Sequence[OrderState]) -> dict[tuple[str, str], int]:
+        """Return the entries that last asked for something of these orders: an order's end may end its children."""
+        if not asked:
+            return {}
+        accounts = sorted({item.account for item in asked})
+        begin = min(item.sequence for item in asked) - 1
+        return {
+            (event.account, str(event.data["client_order_id"])): event.sequence
+            for event in self._book.events(after=begin, types="order_updated", accounts=accounts)
+            if _wish(event) and _wish(event) != "pending_new"
+        }
 
     def _open_of(self, broker: Broker) -> list[OrderState]:
         """Return what was open at a broker when it was connected."""

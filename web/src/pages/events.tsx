@@ -13,6 +13,7 @@ import { Failed, Panel, Skeleton } from '../parts/empty'
 import { isLoud, wordsOf } from '../parts/events'
 import { NOTHING, Pairs, Time } from '../parts/figure'
 import { Filters, holds } from '../parts/filters'
+import { usePlaces } from '../parts/places'
 import { type Column, Table } from '../parts/table'
 import { Tail } from '../parts/tail'
 import { travel } from '../parts/timemachine'
@@ -92,17 +93,19 @@ function Tools({ tail, count }: { tail: Tail; count: number }) {
   )
 }
 
+function nameOf(type: string): string {
+  if (type === '*_defined') return 'definitions'
+  return type.endsWith('_*') ? `${type.slice(0, -2)}: all` : type.replaceAll('_', ' ')
+}
+
 function EventFilters({ after }: { after: string }) {
-  const instruments = [...live.instruments.value.keys()].sort()
-  const accounts = (live.state.value?.accounts ?? []).map((item) => item.name)
+  const places = usePlaces()
   return (
     <div class="filter-row">
       <Filters
         fields={[
-          { name: 'type', label: 'Type', choices: TYPES.map((type) => [type, type.replaceAll('_', ' ')] as const) },
-          instruments.length > 200 ? { name: 'instrument', label: 'Instrument', width: '8rem' } : { name: 'instrument', label: 'Instrument', choices: instruments },
-          { name: 'strategy', label: 'Strategy', width: '8rem' },
-          ...(accounts.length > 1 ? [{ name: 'account', label: 'Account', choices: accounts }] : []),
+          { name: 'type', label: 'Type', choices: TYPES.map((type) => [type, nameOf(type)] as const) },
+          ...places,
           { name: 'text', label: 'Words', width: '10rem' },
         ]}
       />

@@ -109,13 +109,13 @@ const STATES: Record<string, Tone> = { running: 'good', stopped: 'calm', halted:
 
 const SUBSCRIBERS: readonly Column<Subscriber>[] = [
   { key: 'name', label: 'Name', width: '12em', sort: (row) => row.name, cell: (row) => <span class="clip" title={row.holder}>{row.name}</span> },
-  { key: 'state', label: 'State', width: '6em', sort: (row) => row.state, cell: (row) => <Badge tone={STATES[row.state] ?? 'warn'}>{row.state}</Badge> },
+  { key: 'state', label: 'State', width: '7em', sort: (row) => row.state, cell: (row) => <Badge tone={STATES[row.state] ?? 'warn'}>{row.state}</Badge> },
   { key: 'lag', label: 'Behind', align: 'right', width: '6em', isNumber: true, sort: (row) => String(row.lag), cell: (row) => <span class="num">{format(String(row.lag))}</span> },
   { key: 'checkpoint', label: 'Stands at', align: 'right', width: '7em', isWide: true, cell: (row) => <span class="num">{row.checkpoint}</span> },
   { key: 'rate', label: 'A second', align: 'right', width: '6em', isWide: true, cell: (row) => <span class="num">{row.rate.toFixed(1)}</span> },
   { key: 'handled', label: 'Handled', align: 'right', width: '7em', isWide: true, cell: (row) => <span class="num">{format(String(row.handled))}</span> },
   { key: 'errors', label: 'Errors', align: 'right', width: '5em', isMiddle: true, cell: (row) => <span class="num">{format(String(row.errors))}</span> },
-  { key: 'dead', label: 'Dead letters', align: 'right', width: '7em', isNumber: true, sort: (row) => String(row.dead_letters), cell: (row) => (row.dead_letters ? <Badge tone="bad">{row.dead_letters}</Badge> : <span class="num">0</span>) },
+  { key: 'dead', label: 'Dead', title: 'Dead letters: what it put aside', align: 'right', width: '5em', isNumber: true, sort: (row) => String(row.dead_letters), cell: (row) => (row.dead_letters ? <Badge tone="bad">{row.dead_letters}</Badge> : <span class="num">0</span>) },
   { key: 'seen', label: 'Heard of', width: '5em', align: 'right', isWide: true, cell: (row) => <Age at={row.updated_at} limit={3600} /> },
   { key: 'last', label: 'Last error', isWide: true, cell: (row) => <span class="clip" title={row.last_error}>{row.last_error ? <><Time at={row.last_error_at} brief /> {row.last_error}</> : NOTHING}</span> },
 ]
@@ -125,7 +125,7 @@ function Subscribers({ rows }: { rows: readonly Subscriber[] }) {
   return (
     <>
       <Table label="Subscribers" columns={SUBSCRIBERS} rows={rows} keyOf={(row) => row.name} maxHeight="24rem" empty="Nobody follows this book by name" />
-      {dead.map((row) => <p key={row.name} class="hint">What {row.name} put aside: <code>onebook subscribers dead-letters {row.name}</code></p>)}
+      {dead.map((row) => <p key={row.name} class="hint">What {row.name} put aside: <code>onebook subscribers dead {row.name}</code></p>)}
     </>
   )
 }

@@ -7,16 +7,17 @@ import { useFetched, useRead } from '../link/read'
 import { live } from '../live'
 import { boundsOf, later } from '../model/calendar'
 import { csvOf } from '../model/csv'
-import { dayOf } from '../model/days'
+import { clockIn, dayOf, momentIn } from '../model/days'
 import { format, moneyPlaces, sign } from '../model/decimal'
 import type { DailyPnl, Fill, RoundTrip, Statistics } from '../model/records'
 import type { Route } from '../model/routes'
 import { sinceOf } from '../model/statistics'
 import type { Envelope, Page } from '../model/types'
 import { Empty, Panel, Shown, Skeleton } from '../parts/empty'
-import { Money, Pairs, Price, Quantity, Time } from '../parts/figure'
+import { Money, Pairs, Price, Quantity } from '../parts/figure'
 import { Filters, holds } from '../parts/filters'
 import { Heatmap } from '../parts/heatmap'
+import { usePlaces } from '../parts/places'
 import { type Column, Table } from '../parts/table'
 import { CurrencyChoice, StatisticsTiles } from '../parts/tiles'
 import { useTouched } from '../parts/touched'
@@ -50,7 +51,7 @@ function Book({ query }: { query: Readonly<Record<string, string>> }) {
       <Shown of={statistics} lines={4}>
         {({ items }) => {
           const found = items.find((row) => row.currency === chosen) ?? items[0]
-          if (!found) return <Empty title="No round trip ended yet">The journal begins when the first position goes flat.</Empty>
+          if (!found) return <Empty title="No round trip ended here">The journal begins when the first position goes flat.</Empty>
           return (
             <>
               <CurrencyChoice rows={items} chosen={found.currency} onChoose={setChosen} />
@@ -67,14 +68,11 @@ function Book({ query }: { query: Readonly<Record<string, string>> }) {
 }
 
 function JournalFilters() {
-  const instruments = [...live.instruments.value.keys()].sort()
-  const accounts = (live.state.value?.accounts ?? []).map((item) => item.name)
+  const places = usePlaces()
   return (
     <Filters
       fields={[
-        instruments.length > 200 ? { name: 'instrument', label: 'Instrument', width: '8rem' } : { name: 'instrument', label: 'Instrument', choices: instruments },
-        { name: 'strategy', label: 'Strategy', width: '8rem' },
-        ...(accounts.length > 1 ? [{ name: 'account', label: 'Account', choices: accounts }] : []),
+        ...places,
         { name: 'since', label: 'From', type: 'date' },
         { name: 'until', label: 'To', type: 'date' },
         { name: 'side', label: 'Side', choices: ['long', 'short'] },
@@ -130,13 +128,18 @@ function query(): Record<string, string> {
 
 // ---- a day ----
 
+/** The time of a day that is named above. */
+function Clock({ at }: { at: string }) {
+  return <time class="num" dateTime={at} title={momentIn(at, live.zone.value)}>{clockIn(at, live.zone.value)}</time>
+}
+
 const FILLS: readonly Column<Fill>[] = [
-  { key: 'at', label: 'When', width: '10em', cell: (row) => <Time at={row.occurred_at} /> },
-  { key: 'instrument', label: 'Instrument', width: '8em', cell: (row) => row.instrument },
+  { key: 'at', label: 'When', width: '7.3em', cell: (row) => <Clock at={row.occurred_at} /> },
+  { key: 'instrument', label: 'Instrument', width: '6.5em', cell: (row) => row.instrument },
   { key: 'strategy', label: 'Strategy', width: '7em', isWide: true, cell: (row) => row.strategy || '–' },
-  { key: 'side', label: 'Side', width: '5em', cell: (row) => row.side },
-  { key: 'quantity', label: 'Quantity', align: 'right', width: '7em', cell: (row) => <Quantity value={row.quantity} instrument={row.instrument} /> },
-  { key: 'price', label: 'Price', align: 'right', width: '7em', cell: (row) => <Price value={row.price} instrument={row.instrument} /> },
+  { key: 'side', label: 'Side', width: '4em', cell: (row) => row.side },
+  { key: 'quantity', label: 'Quantity', align: 'right', width: '5.4em', cell: (row) => <Quantity value={row.quantity} instrument={row.instrument} /> },
+  { key: 'price', label: 'Price', align: 'right', width: '6.4em', cell: (row) => <Price value={row.price} instrument={row.instrument} /> },
   { key: 'fee', label: 'Fee', align: 'right', width: '6em', isWide: true, cell: (row) => (row.fee === null ? '–' : <span class="num">{format(row.fee)}</span>) },
 ]
 

@@ -3,7 +3,7 @@
 
 import type { ComponentChildren } from 'preact'
 import { useMemo } from 'preact/hooks'
-import { readAll } from '../link/api'
+import { asOf, readAll } from '../link/api'
 import { useFetched, useRead } from '../link/read'
 import { live } from '../live'
 import { keyOf } from '../model/book'
@@ -212,7 +212,7 @@ function Drawing({ place, said, found, span }: { place: Place; said: Position; f
       rows={rows}
       fills={found.fills}
       levels={levelsOf(place, said)}
-      view={`${keyOf(place)} ${span.name} ${drawn.length}`}
+      view={`${keyOf(place)} ${span.name}`}
       step={span.step}
       zone={live.zone.value}
       places={places}
@@ -290,8 +290,8 @@ function Stops({ place }: { place: Place }) {
     { key: 'state', label: 'State', width: '6em', cell: (row) => <Badge tone={row.status === 'active' ? 'good' : 'warn'}>{row.status}</Badge> },
     { key: 'stop', label: 'Stop', align: 'right', cell: (row) => <Price value={row.stop_loss} instrument={instrument} /> },
     { key: 'target', label: 'Target', align: 'right', cell: (row) => <Price value={row.take_profit} instrument={instrument} /> },
-    { key: 'trail', label: 'Trail at', align: 'right', cell: (row) => <Price value={row.level} instrument={instrument} /> },
-    { key: 'act', label: 'Does', width: '6em', cell: (row) => row.act },
+    { key: 'trail', label: 'Trail at', align: 'right', isMiddle: true, cell: (row) => <Price value={row.level} instrument={instrument} /> },
+    { key: 'act', label: 'Does', width: '6em', isMiddle: true, cell: (row) => row.act },
   ]
   const orders = (live.orders.value ?? []).filter((item) => item.account === place.account && item.instrument === instrument && (place.strategy === null || item.strategy === place.strategy))
   const ordered: Column<(typeof orders)[number]>[] = [
@@ -304,7 +304,7 @@ function Stops({ place }: { place: Place }) {
   return (
     <Panel title="Stops and open orders" class="stops">
       <h3>Stops</h3>
-      <Table label="Stops and targets" columns={columns} rows={rows} keyOf={(row) => row.id} empty="No stop, no target" />
+{asOf.value ? <Empty title="Stops are told of now only" /> : <Table label="Stops and targets" columns={columns} rows={rows} keyOf={(row) => row.id} empty="No stop, no target" />}
       <h3>Open orders</h3>
       <Table label="Open orders" columns={ordered} rows={orders} keyOf={(row) => row.client_order_id} maxHeight="16rem" empty="None" />
     </Panel>

@@ -19,6 +19,7 @@ import { Empty, Panel, Shown, Skeleton } from '../parts/empty'
 import { Money, NOTHING, Pairs } from '../parts/figure'
 import { Filters } from '../parts/filters'
 import { Groups } from '../parts/groups'
+import { usePlaces } from '../parts/places'
 import { CurrencyChoice, StatisticsTiles } from '../parts/tiles'
 import { useTouched } from '../parts/touched'
 import './reports.css'
@@ -67,19 +68,7 @@ function Report({ query }: { query: Readonly<Record<string, string>> }) {
 }
 
 function ReportFilters() {
-  const instruments = [...live.instruments.value.keys()].sort()
-  const accounts = (live.state.value?.accounts ?? []).map((item) => item.name)
-  return (
-    <Filters
-      fields={[
-        { name: 'strategy', label: 'Strategy', width: '8rem' },
-        instruments.length > 200 ? { name: 'instrument', label: 'Instrument', width: '8rem' } : { name: 'instrument', label: 'Instrument', choices: instruments },
-        ...(accounts.length > 1 ? [{ name: 'account', label: 'Account', choices: accounts }] : []),
-        { name: 'since', label: 'From', type: 'date' },
-        { name: 'until', label: 'To', type: 'date' },
-      ]}
-    />
-  )
+  return <Filters fields={[...usePlaces(), { name: 'since', label: 'From', type: 'date' }, { name: 'until', label: 'To', type: 'date' }]} />
 }
 
 // ---- curve and fall ----

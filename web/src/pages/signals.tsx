@@ -13,6 +13,7 @@ import { Dialog } from '../parts/dialog'
 import { Panel, Shown, Skeleton } from '../parts/empty'
 import { NOTHING, Pairs, Price, Time } from '../parts/figure'
 import { Filters, holds } from '../parts/filters'
+import { usePlaces } from '../parts/places'
 import { type Column, Table } from '../parts/table'
 import { useTouched } from '../parts/touched'
 
@@ -30,12 +31,12 @@ const COLUMNS: readonly Column<SignalState>[] = [
   { key: 'instrument', label: 'Instrument', width: '8em', sort: (row) => row.instrument, cell: (row) => <a href={positionHref(row)}>{row.instrument}</a> },
   { key: 'strategy', label: 'Strategy', width: '7em', isWide: true, sort: (row) => row.strategy, cell: (row) => row.strategy || NOTHING },
   { key: 'action', label: 'Action', width: '5em', isMiddle: true, sort: (row) => row.action, cell: (row) => row.action },
-  { key: 'price', label: 'Price', align: 'right', width: '7em', cell: (row) => <Price value={row.price} instrument={row.instrument} /> },
+  { key: 'price', label: 'Price', align: 'right', width: '7em', isMiddle: true, cell: (row) => <Price value={row.price} instrument={row.instrument} /> },
   { key: 'stop', label: 'Stop', align: 'right', width: '7em', isWide: true, cell: (row) => <Price value={row.stop_loss} instrument={row.instrument} /> },
   { key: 'target', label: 'Target', align: 'right', width: '7em', isWide: true, cell: (row) => <Price value={row.take_profit} instrument={row.instrument} /> },
-  { key: 'confidence', label: 'Confidence', align: 'right', width: '6em', isWide: true, isNumber: true, sort: (row) => row.confidence, cell: (row) => <span class="num">{row.confidence === null ? NOTHING : format(row.confidence)}</span> },
+  { key: 'confidence', label: 'Confidence', align: 'right', width: '6em', isWide: true, isNumber: true, sort: (row) => row.confidence, cell: (row) => <span class="num">{row.confidence === null ? NOTHING : format(row.confidence, { places: 2 })}</span> },
   { key: 'frame', label: 'Frame', width: '4.5em', isWide: true, cell: (row) => row.timeframe || NOTHING },
-  { key: 'status', label: 'State', width: '7.5em', sort: (row) => row.status, cell: (row) => <StateBadge {...row} /> },
+  { key: 'status', label: 'State', width: '8.5em', sort: (row) => row.status, cell: (row) => <StateBadge {...row} /> },
   { key: 'why', label: 'Why', isWide: true, cell: (row) => <span class="clip" title={row.confluences.join('; ')}>{row.reason || row.confluences.join('; ') || row.note}</span> },
 ]
 
@@ -45,26 +46,25 @@ export default function Signals({ route }: { route: Route }) {
 }
 
 function List({ query }: { query: Readonly<Record<string, string>> }) {
-  const { instrument, strategy, status, text } = query
+  const { instrument, strategy, account, status, text } = query
   const turn = useTouched(({ type }) => type.startsWith('signal_'))
   const last = live.state.peek()?.last_events.at(-1)
   const end = last ? Math.min(epoch(last.occurred_at), live.now.peek()) : live.now.peek()
   const [open, setOpen] = useState<SignalState | null>(null)
-  const given = { instrument, strategy, status }
+  const given = { instrument, strategy, account, status }
   const reading = useFetched<Newest<SignalState>>(JSON.stringify(given), (stop) => readNewest<SignalState>('/v1/signals', given, end, ENOUGH, MOST, stop), turn)
   const rows = useMemo(
     () => (reading.data?.rows ?? []).filter((row) => holds([row.reason, row.note, row.action, row.timeframe, ...row.confluences, ...row.tags].join(' '), text)),
     [reading.data, text],
   )
-  const instruments = [...live.instruments.value.keys()].sort()
+  const places = usePlaces()
   return (
     <div class="page signals">
       <Panel title="Signals" more={reading.data && <span class="hint num">{format(String(rows.length))}{reading.data.isCut ? ', the newest' : ''}</span>}>
         <Filters
           fields={[
             { name: 'status', label: 'State', choices: STATES },
-            instruments.length > 200 ? { name: 'instrument', label: 'Instrument', width: '8rem' } : { name: 'instrument', label: 'Instrument', choices: instruments },
-            { name: 'strategy', label: 'Strategy', width: '8rem' },
+            ...places,
             { name: 'text', label: 'Words', width: '10rem' },
           ]}
         />

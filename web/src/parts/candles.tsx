@@ -68,14 +68,19 @@ export function Candles(props: CandlesProps) {
       chart?.remove()
     }
   }, [dark, zone, step, places, isLine, height])
+  const drawn = useRef<{ made: Made | null; rows: readonly Drawn[] }>({ made: null, rows: [] })
   const levels = useRef(props.levels)
   levels.current = props.levels
   useEffect(() => {
     if (!made) return
     made.series.applyOptions({ autoscaleInfoProvider: (original: () => AutoscaleInfo | null) => withLevels(original(), levels.current) })
-    made.series.setData(props.rows.map((row) => pointOf(row, made.isLine)))
-    made.marks.setMarkers(marksOf(props.fills, props.rows, step))
-  }, [made, props.rows, props.fills])
+    const [before, last] = [drawn.current, props.rows.at(-1)]
+    drawn.current = { made, rows: props.rows }
+    if (last && before.made === made && isNextOf(before.rows, props.rows)) made.series.update(pointOf(last, made.isLine))
+    else made.series.setData(props.rows.map((row) => pointOf(row, made.isLine)))
+  }, [made, props.rows])
+  const first = props.rows[0]?.time ?? 0
+  useEffect(() => made?.marks.setMarkers(marksOf(props.fills, first, step)), [made, props.fills, first])
   useEffect(() => made?.chart.timeScale().fitContent(), [made, props.view])
   useEffect(() => {
     if (!made) return undefined
@@ -136,8 +141,13 @@ function pointOf(row: Drawn, isLine: boolean) {
   return { time, open: Number(row.open), high: Number(row.high), low: Number(row.low), close: Number(row.close) }
 }
 
-function marksOf(fills: readonly Fill[], rows: readonly Drawn[], step: number): SeriesMarker<ChartTime>[] {
-  const first = rows[0]?.time ?? 0
+/** Say whether only the last row is another or a new one: then it alone is drawn. */
+function isNextOf(before: readonly Drawn[], rows: readonly Drawn[]): boolean {
+  const more = rows.length - before.length
+  return (more === 0 || more === 1) && rows.length > 1 && rows[0] === before[0] && rows[rows.length - 2] === before[rows.length - 2]
+}
+
+function marksOf(fills: readonly Fill[], first: number, step: number): SeriesMarker<ChartTime>[] {
   return fills.slice(-MOST_MARKED).flatMap((fill) => {
     const time = stretchOf(Date.parse(fill.occurred_at), step)
     if (time < first) return []
@@ -171,6 +181,7 @@ function look(library: Library, { zone, step, places }: CandlesProps) {
     timeScale: {
       borderColor: line,
       maxBarSpacing: 32,
+      minBarSpacing: 0.02,
       timeVisible: step < 86_400,
       tickMarkFormatter: (time: ChartTime, kind: number) => tick(library, Number(time) * 1000, kind, zone),
     },

@@ -56,7 +56,7 @@ function ExplainDialog({ position, figure, label }: Asked) {
   return (
     <Dialog title={`${label} of ${instrument}`} class="explain" onClose={() => (asked.value = null)}>
       <Derived position={position} figure={figure} />
-      <Facts position={position} figure={figure in FACTS ? figure : figure === 'average_price' || figure === 'unrealized_pnl' ? 'cost_basis' : null} value={figure in FACTS ? position[figure] : position.cost_basis} />
+      <Facts position={position} figure={figure in FACTS ? figure : figure === 'average_price' || figure === 'unrealized_pnl' ? 'cost_basis' : null} value={figure in FACTS ? position[figure] : position.cost_basis} isOwn={figure in FACTS} />
     </Dialog>
   )
 }
@@ -90,7 +90,7 @@ function sizeOf(instrument: string): string {
   return compare(size, '1') === 0 ? '' : ` and contract size ${format(size)}`
 }
 
-function Facts({ position, figure, value }: { position: Position; figure: string | null; value: unknown }) {
+function Facts({ position, figure, value, isOwn }: { position: Position; figure: string | null; value: unknown; isOwn: boolean }) {
   const { instrument, account, strategy, currency } = position
   const query = { instrument, account, strategy, figure }
   const key = figure && JSON.stringify(query)
@@ -116,7 +116,7 @@ function Facts({ position, figure, value }: { position: Position; figure: string
             <p class="sum">
               {isWhole ? `${rows.length} facts sum to` : `the first ${MOST} facts sum to`}{' '}
               <b class="num" title={total}>{format(total, isMoney ? { places: moneyPlaces(currency) } : {})}</b> {isMoney ? currency : ''}
-              {isWhole && (same ? ', the figure that is shown.' : '; the figure has moved since, or holds another leg too.')}
+              {isWhole && (same ? (isOwn ? ', the figure that is shown.' : ', the cost basis.') : '; the figure has moved since, or holds another leg too.')}
             </p>
           </>
         )

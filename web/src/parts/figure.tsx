@@ -64,8 +64,13 @@ export function Time({ at, brief = false }: { at: Moment | null | undefined; bri
   const zone = live.zone.value
   const whole = momentIn(at, zone)
   const isToday = brief && whole.slice(0, 10) === momentIn(live.now.peek(), zone).slice(0, 10)
-  const shown = brief ? (isToday ? clockIn(at, zone) : whole.slice(0, 16)) : whole
-  return <time class="num" dateTime={at} title={`${whole} ${zone}`}>{shown}</time>
+  const shown = brief ? (isToday ? clockIn(at, zone) : whole.slice(0, 10)) : whole
+  return (
+    <time class="num" dateTime={at} title={`${whole} ${zone}`}>
+      {shown}
+      {brief && !isToday && <span class="clock"> {whole.slice(11, 16)}</span>}
+    </time>
+  )
 }
 
 /** How old something is; grey and named when it is too old. */

@@ -1,6 +1,6 @@
 // A year of days, each as strongly coloured as its result; plus and minus say the same without colour.
 
-import { useRef, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { later, levelOf, MONTHS, stepsOf, weeksOf } from '../model/calendar'
 import { format } from '../model/decimal'
 import type { Decimal } from '../model/types'
@@ -27,6 +27,11 @@ export function Heatmap(props: HeatmapProps) {
   const mine = [...values].filter(([day]) => day.startsWith(String(year)))
   const steps = stepsOf(mine.map(([, value]) => value))
   const first = [stop, chosen].find((day) => day.startsWith(`${year}-`)) ?? mine.at(-1)?.[0] ?? `${year}-01-01`
+  useEffect(() => {
+    // On a narrow screen the weeks scroll: begin where something is.
+    const [list, day] = [box.current, box.current?.querySelector<HTMLElement>(`[data-day="${first}"]`)]
+    if (list && day) list.scrollLeft = day.offsetLeft - list.offsetLeft - list.clientWidth / 2
+  }, [year])
   const move = (event: KeyboardEvent, day: string) => {
     const days = MOVES[event.key]
     if (days === undefined) return

@@ -14,6 +14,7 @@ const ENOUGH = 200
 const FIRST_WINDOW = 400
 const MOST_WINDOWS = 12
 const CHECK_MS = 300
+const AGAIN_MS = 2_000
 
 export class Tail {
   /** Oldest first. */
@@ -31,6 +32,8 @@ export class Tail {
   private held: Envelope[] = []
   /** The entry after which held events were let go: they are read again. */
   private spilled: number | null = null
+  /** Entries that nobody heard: after the first, up to the second. Kept until they are read. */
+  private gaps: (readonly [number, number])[] = []
   private isFilling = false
   private isOver = false
   private ends: (() => void)[] = []
@@ -74,7 +77,7 @@ export class Tail {
     this.waiting.value = 0
     this.isPaused.value = false
     if (spilled === null) this.add(held)
-    else void this.run(() => this.read(spilled, this.last))
+    else this.missed(spilled, this.last)
   }
 
   /** Read earlier ones. */
@@ -86,7 +89,7 @@ export class Tail {
     const entries = events.filter((event) => event.id)
     const [first, newest] = [entries[0], entries.at(-1)]
     if (!first || !newest) return
-    if (first.sequence > this.last + 1) void this.fill(this.last, first.sequence)
+    if (first.sequence > this.last + 1) this.missed(this.last, first.sequence)
     this.last = Math.max(this.last, newest.sequence)
     this.take(entries.filter((event) => isWanted(event, this.filter)))
   }
@@ -108,15 +111,25 @@ export class Tail {
     if (sequence <= this.last || asOf.peek()) return
     const from = this.last
     this.last = sequence
-    void this.fill(from, sequence)
+    this.missed(from, sequence)
   }
 
-  private async fill(after: number, until: number): Promise<void> {
-    if (this.isFilling) return
+  private missed(after: number, until: number): void {
+    this.gaps.push([after, until])
+    if (!this.isFilling) void this.fill()
+  }
+
+  /** Read what was missed, again and again while the service does not answer. */
+  private async fill(): Promise<void> {
     this.isFilling = true
-    await this.run(async () => {
-      for await (const events of this.pages(after, until)) this.take(events)
-    })
+    for (let gap = this.gaps[0]; gap && !this.isOver; gap = this.gaps[0]) {
+      const [after, until] = gap
+      await this.run(async () => {
+        for await (const events of this.pages(after, until)) this.take(events)
+        this.gaps.shift()
+      })
+      if (this.problem.peek()) await new Promise((go) => setTimeout(go, AGAIN_MS))
+    }
     this.isFilling = false
   }
 

@@ -18,14 +18,14 @@ export function StatisticsTiles({ of: found }: { of: Statistics }) {
   const fall = found.max_drawdown
   return (
     <div class="tiles statistics">
-      <Tile label="Net" sub={`${format(String(found.count))} round trips`}><Money value={found.net} currency={currency} signed /></Tile>
+      <Tile label={`Net ${currency}`} sub={`${format(String(found.count))} round trips`}><Money value={found.net} currency={currency} signed bare /></Tile>
       <Tile label="Win rate" sub={`${found.wins} won, ${found.losses} lost`}><span class="num">{percent(found.win_rate)}</span></Tile>
-      <Tile label="Expectancy" sub="net per round trip"><Money value={found.expectancy} currency={currency} signed /></Tile>
+      <Tile label={`Expectancy ${currency}`} sub="net per round trip"><Money value={found.expectancy} currency={currency} signed bare /></Tile>
       <Tile label="Profit factor" sub="won by lost">{found.profit_factor === null ? <span class="nothing">{NOTHING}</span> : <Number value={found.profit_factor} places={2} />}</Tile>
       <Tile label="Average hold" sub={`win ${shortly(found.average_win)}, loss ${shortly(found.average_loss)}`}>
         <span class="num">{found.average_hold_seconds === null ? NOTHING : span(globalThis.Number(found.average_hold_seconds))}</span>
       </Tile>
-      <Tile label="Largest loss" sub={fall ? <>drawdown <Money value={fall.amount} currency={currency} bare /></> : 'never fell'}><Money value={found.largest_loss} currency={currency} signed /></Tile>
+      <Tile label={`Largest loss ${currency}`} sub={fall ? <>drawdown <Money value={fall.amount} currency={currency} bare /></> : 'never fell'}><Money value={found.largest_loss} currency={currency} signed bare /></Tile>
     </div>
   )
 }
