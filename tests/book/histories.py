@@ -188,8 +188,8 @@ def named(facts: Iterable[Any]) -> list[Any]:
     for number, fact in enumerate(facts, 1):
         field = next(name for name in ID_FIELDS if hasattr(fact, name))
         named_so = {field: str(number)}
-        if isinstance(fact, OpeningBalance):  # two of one instant are told apart by nothing but their sequence
-            named_so["occurred_at"] = times.to_text((fact.occurred_ns or 0) + number)
+        if isinstance(fact, OpeningBalance):  # a microsecond each: of one instant nothing tells two apart
+            named_so["occurred_at"] = times.to_text((fact.occurred_ns or 0) + number * 1000)
         found.append(fact.replaced(**named_so))
     return found
 
