@@ -185,3 +185,16 @@ def test_what_is_announced_is_committed(book: onebook.Book, monkeypatch: pytest.
         thread.join()
     until(lambda: book.status().entries == 80)
     assert not ahead
+
+
+def test_a_start_that_is_interrupted_does_not_spoil_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(self: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    wakeups = Wakeups(MemoryStore())
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        with pytest.raises(KeyboardInterrupt), wakeups:
+            pass
+    wakeups.close()
+    assert wakeups.closed

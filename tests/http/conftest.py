@@ -28,6 +28,7 @@ class Served:
     serving: Serving
     book: onebook.Book
     log: StringIO
+    thread: threading.Thread
     _clients: list[httpx.Client] = field(default_factory=list)
 
     @property
@@ -60,6 +61,11 @@ class Served:
             time.sleep(0.01)
         raise AssertionError(self.log.getvalue())
 
+    def ended(self) -> None:
+        """Wait until the service has ended, and has written all its lines."""
+        self.thread.join(START_SECONDS)
+        assert not self.thread.is_alive(), "the service did not end"
+
     def close(self) -> None:
         for client in self._clients:
             client.close()
@@ -71,7 +77,7 @@ Serve = Callable[..., Served]
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
     """Start services: `serve()`, `serve(book)`, `serve(config={"serve": {"body_bytes": 1000}})`."""
-    running: list[tuple[Served, threading.Thread, bool]] = []
+    running: list[tuple[Served, bool]] = []
 
     def start(book: onebook.Book | None = None, *, config: Any = None, host: str = "127.0.0.1", **given: Any) -> Served:
         own = book is None
@@ -81,17 +87,16 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         serving = Serving(service, host, 0, log=log)
         thread = threading.Thread(target=serving.run, name="served", daemon=True)
         thread.start()
-        served = Served(serving, opened, log)
-        running.append((served, thread, own))
+        served = Served(serving, opened, log, thread)
+        running.append((served, own))
         assert serving.started.wait(START_SECONDS)
         return served
 
     yield start
-    for served, thread, own in running:
+    for served, own in running:
         served.close()
         served.serving.stop()
-        thread.join(START_SECONDS)
-        assert not thread.is_alive(), "the service did not end"
+        served.ended()
         if own:
             served.book.close()
 

@@ -71,6 +71,7 @@ def test_a_request_that_is_never_whole_does_not_hold_up_the_end(serve: Serve) ->
         answer = half.recv(65536)
     assert answer.startswith(b"HTTP/1.1 503"), answer
     assert b"the service ends" in answer
+    served.ended()  # the line is written after the answer
     (line,) = [json.loads(text) for text in served.log.getvalue().splitlines() if '"/v1/fills"' in text]
     assert line["status"] == 503
 

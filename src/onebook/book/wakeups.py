@@ -116,5 +116,6 @@ class Wakeups:
         with self._condition:
             poller = self._poller
             self._condition.notify_all()
-        if poller is not None and poller is not threading.current_thread():
+        # a start that was interrupted (Ctrl-C) leaves a thread that cannot be joined; it sees `closed` and ends
+        if poller is not None and poller.is_alive() and poller is not threading.current_thread():
             poller.join(timeout=5)

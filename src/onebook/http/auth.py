@@ -2,9 +2,10 @@
 
 import ipaddress
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from onebook.app import Book
 from onebook.domain import times
@@ -26,6 +27,9 @@ FEW = 1000
 _FORWARDED = frozenset({b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _NO_TOKEN = "send a token: Authorization: Bearer …; onebook token create makes one"  # noqa: S105  a sentence
+
+
+_Found = TypeVar("_Found", Token, Hook)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +93,15 @@ class Access:
                 self._generation += 1
             self._seen = head
 
+    def _known(self, find: Callable[[], _Found | None]) -> _Found | None:
+        """Return what is asked for as the log says it; what was made just now is looked for."""
+        self._refresh(self._book.wakeups.head)
+        found = find()
+        if found is None:
+            self._refresh(self._book.wakeups.look())
+            found = find()
+        return found
+
     def _has_news(self) -> bool:
         news = self._book.events(after=self._seen, types=("token_defined", "hook_defined"))
         return next(iter(news), None) is not None
@@ -126,8 +139,7 @@ class Access:
         Raises:
             NotAllowed: there is none, or it opens nothing any more.
         """
-        self._refresh(self._book.wakeups.head)
-        found = self._by_digest.get(digest_of(secret)) if len(secret) <= LONGEST else None
+        found = self._known(lambda: self._by_digest.get(digest_of(secret)) if len(secret) <= LONGEST else None)
         if found is None or not is_secret(secret, found.digest):
             raise NotAllowed("this token is not known; onebook token list shows those that are", status=UNAUTHORIZED)
         if found.is_revoked:
@@ -143,8 +155,7 @@ class Access:
         Raises:
             NotAllowed: there is none of this name, it is revoked, or the secret is another.
         """
-        self._refresh(self._book.wakeups.head)
-        found = self._hooks.get(name)
+        found = self._known(lambda: self._hooks.get(name))
         right = is_secret(secret, found.digest if found is not None else "0" * 64)
         if found is None or found.is_revoked or not right:
             raise NotAllowed("no hook has this address; onebook hook list shows those that are", status=404)

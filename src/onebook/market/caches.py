@@ -323,7 +323,7 @@ class Caches:
             thread, self._thread = self._thread, None
             caches = list(self._caches.values())
             self._changed.notify()
-        if thread is not None:
+        if thread is not None and thread.is_alive():
             thread.join()
         for cache in caches:
             cache.clear()

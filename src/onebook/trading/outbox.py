@@ -254,8 +254,9 @@ class Outbox:
     def close(self) -> None:
         """Send nothing more, and disconnect the brokers. What rests at a venue stays there."""
         self._ends.set()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+        thread = self._thread
+        if thread is not None and thread.is_alive() and thread is not threading.current_thread():
+            thread.join()
         for broker in distinct(self._brokers):
             broker.close()
 

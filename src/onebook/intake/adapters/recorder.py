@@ -206,7 +206,7 @@ class Recorder:
             thread = self._thread
         if self._async is not None:
             self._async.shutdown(wait=True)
-        if thread is not None and thread is not threading.current_thread():
+        if thread is not None and thread.is_alive() and thread is not threading.current_thread():
             thread.join(timeout)
 
     # ---- the bot's side ----

@@ -115,9 +115,9 @@ class Lease:
     def release(self) -> None:
         """Give it back."""
         self._ends.set()
-        if self._keeper is not None:
-            self._keeper.join()
-            self._keeper = None
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None and keeper.is_alive():
+            keeper.join()
         with self._lock:
             if self.held:
                 self._book.store.aside(lambda rows: rows.release(self._row, self._holder))
