@@ -176,11 +176,13 @@ def _refusal(code: object, text: str) -> BookError:
 
 
 def _hang_up(socket: Any) -> None:
-    """Close it politely, and in any case: a dead peer answers no farewell."""
+    """Close it politely once it is open, and in any case: a dead peer answers no farewell."""
     loop = asyncio.get_running_loop()
-    if socket.transport is not None:
+    if socket.open:
         loop.call_later(CLOSE_SECONDS, socket.transport.abort)
         loop.create_task(socket.close())  # noqa: RUF006  it ends with the socket
+    elif socket.transport is not None:
+        socket.transport.abort()
 
 
 def _protocol(connection: AlpacaConnection) -> Callable[..., Any]:
