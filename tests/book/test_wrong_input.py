@@ -73,6 +73,8 @@ WRONG: list[tuple[dict[str, Any], type[InputError], str]] = [
     ({"occurred_at": "1969-12-31T23:59:59Z"}, InputError, "before 1970"),
     ({"occurred_at": 1717416000}, InputError, "is not a time"),
     ({"occurred_ns": 1.5}, InputError, "occurred_ns"),
+    ({"occurred_ns": [0], "occurred_at": "2026-01-01T00:00:00Z"}, InputError, "is not a whole number of nanoseconds"),
+    ({"occurred_ns": True, "occurred_at": "1970-01-01T00:00:00Z"}, InputError, "is not a whole number of nanoseconds"),
     ({"raw": []}, InputError, "raw"),
     ({"raw": {"x": object()}}, InputError, "raw"),
     ({"tags": 7}, InputError, "tags"),

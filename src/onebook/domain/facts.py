@@ -110,12 +110,12 @@ def _steps(kind: type[Any]) -> tuple[tuple[tuple[str, take.Convert, Any], ...], 
 
 def _take_occurred(fact: Any) -> None:
     given, ns = fact.occurred_at, fact.occurred_ns
+    if ns is not None and (not isinstance(ns, int) or isinstance(ns, bool)):
+        msg = f"occurred_ns: {ns!r:.60} is not a whole number of nanoseconds"
+        raise InputError(msg, field="occurred_ns", value=ns)
     if given is None:
         if ns is None:
             return
-        if not isinstance(ns, int) or isinstance(ns, bool):
-            msg = f"occurred_ns: {ns!r:.60} is not a whole number of nanoseconds"
-            raise InputError(msg, field="occurred_ns", value=ns)
     else:
         exact = times.to_ns("occurred_at", given)
         if ns is None:
