@@ -1,8 +1,10 @@
 # Every target sets up what it needs. `make` alone lists the targets.
-# Variables: PYTHON (interpreter for the environments), ARGS (passed to the command), PEERS (which oracles to install).
+# Variables: PYTHON (interpreter for the environments), ARGS (passed to the command), PEERS (which oracles to install),
+# CHROMIUM (the browser of tests/browser).
 
 PYTHON ?= python3
 ARGS ?=
+CHROMIUM ?= /usr/bin/chromium
 PEERS ?= nautilus freqtrade eventsourcing beancount fastapi
 
 VENV := .venv
@@ -12,19 +14,31 @@ PIP_INSTALL := -m pip install -qq --disable-pip-version-check --no-input --root-
 COMPILE := .venvs/pins/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-header --python-version 3.11 --upgrade
 SOURCES := src tests $(wildcard bench) hatch_build.py
+PAGE := src/onebook/http/page/index.html
+PAGE_SOURCES := $(wildcard web/index.html web/package.json web/package-lock.json web/vite.config.ts) \
+	$(shell find web/src web/public -type f 2>/dev/null)
 HAS_NODE := command -v npm >/dev/null && node -e 'process.exit(Number(process.versions.node.split(".")[0] < 20))' 2>/dev/null
+# Debian's own Chromium, where this may install it.
+GET_CHROMIUM := { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && grep -qi debian /etc/os-release && \
+	echo "make: installing chromium" && \
+	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } >/dev/null; }
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo web web-check check test bench compare torture fmt clean pins peers setup
+.PHONY: help demo web web-check check test chromium bench compare torture fmt clean pins peers setup
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # ---- what a person runs ----
 
-demo: $(STAMP)-base ## the main job on the bundled real data: make demo ARGS="--once --json"
+demo: $(STAMP)-base $(if $(filter --once --json --no-serve,$(ARGS)),,$(PAGE)) ## the main job on the bundled real data, with its dashboard: make demo ARGS="--once"
 	@$(BIN)/onebook demo $(ARGS)
+
+# The page, when something that it is made from is newer; whatever keeps it from being built is said, and is no error.
+$(PAGE): $(PAGE_SOURCES)
+	@if $(HAS_NODE); then $(MAKE) --no-print-directory web || echo "make: the dashboard's page is not built" >&2; \
+		else echo "make: Node 20 or newer is not here: the dashboard's page is not built" >&2; fi
 
 web: web/node_modules/.package-lock.json ## build the dashboard into the package; needs Node 20 or newer
 	@cd web && npm run --silent build
@@ -41,8 +55,13 @@ check: $(STAMP)-dev ## format, lint, types, import contract, tidy test; the dash
 web-check: web/node_modules/.package-lock.json
 	cd web && npm run --silent check && npm run --silent test
 
-test: $(STAMP)-dev .venvs/nautilus/stamp .venvs/beancount/stamp ## the tests, in two processes: make test ARGS="-k lots"
-	$(BIN)/python -m pytest -n 2 -m "not compare and not torture" $(ARGS)
+test: $(STAMP)-dev .venvs/nautilus/stamp .venvs/beancount/stamp $(PAGE) chromium ## the tests, in two processes: make test ARGS="-k lots"
+	CHROMIUM=$(CHROMIUM) $(BIN)/python -m pytest -n 2 -m "not compare and not torture" $(ARGS)
+
+# The browser of tests/browser, which look at the built page; without either they say so and are left out.
+chromium:
+	@command -v $(CHROMIUM) >/dev/null || $(GET_CHROMIUM) || \
+		echo "make: $(CHROMIUM) IS NOT HERE: NO PAGE IS LOOKED AT IN A BROWSER; on Debian: apt-get install chromium" >&2
 
 bench: $(STAMP)-dev ## the performance figures, beside peers, into bench/results/
 	$(BIN)/python -m bench $(ARGS)

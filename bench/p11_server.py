@@ -18,9 +18,9 @@ from typing import Any
 import onebook
 from onebook.config import config_for
 from onebook.http import stream
+from onebook.http.lines import Line
 from onebook.http.service import make_service
 from onebook.http.serving import Serving
-from onebook.http.stream import Line
 
 MARKER = re.compile(rb'"sent_ns": "(\d+)"')
 
@@ -71,7 +71,7 @@ def paced(book: onebook.Book, per_second: int, seconds: float) -> list[float]:
 def main() -> None:
     """Serve, measure, report."""
     path, per_second, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
-    stream.Line = TimedLine  # type: ignore[misc]
+    stream.Line = TimedLine  # type: ignore[attr-defined]
     with onebook.open(path) as book:
         serving = Serving(make_service(book, config_for({})), "127.0.0.1", 0, log=False)
         thread = threading.Thread(target=serving.run, daemon=True)

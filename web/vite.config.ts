@@ -27,7 +27,20 @@ export default defineConfig({
     emptyOutDir: true,
     modulePreload: { polyfill: false },
     target: 'es2022',
+    // light-dark() stays as it is: these and all that came since know it.
+    cssTarget: ['chrome123', 'firefox120', 'safari17.5'],
     assetsInlineLimit: 0,
+    rolldownOptions: {
+      output: {
+        // Few files are smaller than many, compressed: what every page shares, the pages, and the price chart alone.
+        codeSplitting: {
+          groups: [
+            { name: 'base', test: /src\/(parts\/(?!curve|candles|pricechart)|model|link|[a-z]+\.tsx?$)|node_modules\/@?preact/ },
+            { name: 'pages', test: /src\/(pages\/|parts\/candles)/ },
+          ],
+        },
+      },
+    },
   },
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   plugins: [takesItsPlace()],

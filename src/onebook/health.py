@@ -82,6 +82,9 @@ def health_of(book: Book, config: Config) -> Health:
         f"{item.who}: {item.name} does not answer since {item.at:%Y-%m-%d %H:%M:%S}: {item.last_error}"
         for item in breakers
     ]
+    if status.breaks:
+        waits = "1 difference waits" if status.breaks == 1 else f"{status.breaks} differences wait"
+        problems.append(f"{waits} for somebody: onebook breaks shows them")
     stale = {item.subject for item in wrong if item.kind == "mark_stale"}
     spools = _spools(book.store.url)
     problems += [f"{row['bytes']} bytes of facts wait in {row['path']}: the figures lack them" for row in spools]
@@ -157,11 +160,12 @@ def whose(row: dict[str, str]) -> str:
 def _held(book: Any, now: int, stale: set[str]) -> list[HeldMark]:
     """Return the marks of what is held, the oldest first, what has none before them."""
     marks = {mark.instrument: mark.at for mark in book.marks()}
+    held = {item.instrument: item.stale for item in book.positions()}
     found = []
-    for name in sorted({item.instrument for item in book.positions()}):
+    for name in sorted(held):
         at = marks.get(name)
         age = None if at is None else max(now - times.from_datetime("at", at), 0) / times.SECOND
-        found.append(HeldMark(instrument=name, at=at, age_seconds=age, stale=name in stale))
+        found.append(HeldMark(instrument=name, at=at, age_seconds=age, stale=held[name] or name in stale))
     return sorted(found, key=lambda row: (row.age_seconds is not None, -(row.age_seconds or 0)))
 
 

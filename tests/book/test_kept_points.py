@@ -9,7 +9,7 @@ import pytest
 import onebook
 from onebook import Account, Book, CashMovement, Fill, OpeningBalance, Order, Rate, Token
 from onebook.book import kept_points
-from onebook.book.reading import Reading
+from onebook.book.curve import Curve
 from onebook.testing import FakeClock
 
 SPAN = ("2026-03-01T00:00:00Z", "2026-03-10T00:00:00Z", timedelta(days=1))
@@ -37,13 +37,13 @@ def fresh(book: Book) -> list[Any]:
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Moments that were computed."""
     moments: list[int] = []
-    plain = Reading._equity_at
+    plain = Curve.at
 
-    def counted(self: Reading, lens: Any, moment: int, *rest: Any) -> Any:
+    def counted(self: Curve, moment: int) -> Any:
         moments.append(moment)
-        return plain(self, lens, moment, *rest)
+        return plain(self, moment)
 
-    monkeypatch.setattr(Reading, "_equity_at", counted)
+    monkeypatch.setattr(Curve, "at", counted)
     return moments
 
 

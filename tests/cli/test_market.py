@@ -237,6 +237,12 @@ def open_breaker(book: onebook.Book) -> None:
     keep_breakers(book, "desk")(change)
 
 
+def conflict(book: onebook.Book) -> None:
+    fill = onebook.Fill(instrument="ADA/USDT", side="buy", quantity="1", price="1", venue="okx", venue_fill_id="1")
+    book.record(fill)
+    assert book.record(fill.replaced(price=2)).status == "conflict"
+
+
 def broken_subscriber(book: onebook.Book) -> None:
     from tests.feed.waiting import until
 
@@ -254,6 +260,7 @@ def broken_subscriber(book: onebook.Book) -> None:
         (stale_mark, "ETH/USDT is held, and its last price is of 2026-03-03"),
         (halted, "trading of grid is halted: too fast"),
         (open_breaker, "desk: kraken does not answer since"),
+        (conflict, "1 difference waits for somebody: onebook breaks"),
         (broken_subscriber, "events could not be handed to tax"),
     ],
 )

@@ -65,7 +65,10 @@ def test_retry_and_skip_and_reset_take_effect_at_the_next_start(broken: Cli, tmp
     assert heard == {"dead": ["2.1"], "halted": ["3.1"]}
     assert broken("subscribers", "reset", "dead", "--to", "2").code == 0
     rows = {row["name"]: row["checkpoint"] for row in broken("--json", "subscribers").json}
-    assert rows == {"dead": "2", "halted": "3"}
+    assert rows == {"dead": "2", "halted": "5"}
+    with onebook.open(tmp_path / "book.db", read_only=True) as book:
+        deeds = [(event.data["subscriber"], event.data["deed"]) for event in book.events(types="subscriber_changed")]
+    assert deeds == [("dead", "retry"), ("halted", "skip"), ("dead", "reset")]
 
 
 @pytest.mark.parametrize(

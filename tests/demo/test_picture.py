@@ -32,14 +32,16 @@ def scene() -> Scene:
         return observer.scene(last, tuple(strategy_money(book, NAMES)))
 
 
+@pytest.mark.parametrize("state", ["state", "state\ndashboard http://127.0.0.1:8321/"])
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 32), (160, 50)])
-def test_the_picture_fits_the_terminal(scene: Scene, width: int, height: int) -> None:
+def test_the_picture_fits_the_terminal(scene: Scene, width: int, height: int, state: str) -> None:
     text = io.StringIO()
-    Console(file=text, width=width, height=height, force_terminal=False).print(draw(scene, "state"), end="")
+    Console(file=text, width=width, height=height, force_terminal=False).print(draw(scene, state), end="")
     lines = text.getvalue().splitlines()
     assert len(lines) == height
     assert {len(line) for line in lines} == {width}
-    for words in ("EUR/USD", "positions", "realized P&L", "events", "breakout", "trading ACTIVE", "Thu 07 Sep 2000"):
+    parts = ("EUR/USD", "positions", "realized P&L", "events", "breakout", "trading ACTIVE", "Thu 07 Sep 2000")
+    for words in (*parts, *state.split("\n")):
         assert words in text.getvalue()
 
 

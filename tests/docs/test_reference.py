@@ -234,7 +234,8 @@ def every_event(tmp_path: Path) -> set[str]:
         first = book.fills()[0].sequence
         book.annotate(first, notes="early")
         trade(book)
-        for kind in ("bot_silent", "alert_raised", "alert_cleared", "day_ended", "end_of_day_done", *RUNNER):
+        told = ("bot_silent", "alert_raised", "alert_cleared", "day_ended", "end_of_day_done", "subscriber_changed")
+        for kind in (*told, *RUNNER):
             book.note(kind, {"key": "1"})
         book.note("break_found", {"kind": "unbooked_fact", "key": "b"}, instrument="X")
         book.resolve_break(book.breaks(state="open")[-1].id, reason="booked by hand")

@@ -1,12 +1,17 @@
 """The requests behind the examples of the document: made in this order on an empty book under a clock that stands.
 
-Run it to write them anew: ``python tests/http/scene.py``.
+Run it to write them anew: ``python -m tests.http.scene``.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from importlib.resources import files
+from time import sleep
 from typing import Any
+
+from onebook import Book, Hook, Token
+from onebook.http.secrets import digest_of
 
 CLOCK = "2024-06-03T12:00:00Z"
 FILL = {
@@ -146,25 +151,121 @@ REQUESTS: tuple[tuple[str, str, str, str, Any], ...] = (
         "/v1/marks/history?instrument=ETH/USDT&since=2024-06-03T00:00:00Z&until=2024-06-04T00:00:00Z&every=1h", None,
     ),
     ("list_protections", "active", "GET", "/v1/protections", None),
-    ("list_subscribers", "all", "GET", "/v1/subscribers", None),
     ("list_events_history", "of fills", "GET", "/v1/events/history?types=trade_*&limit=1", None),
     ("get_status", "now", "GET", "/v1/status", None),
     ("get_verify", "sound", "GET", "/v1/verify", None),
 )  # fmt: skip
 """Operation, name of the example, method, address, body."""
 
+HOOK_SECRET, TOKEN_SECRET = "obh_example", "obt_example"
+ALERT = {"id": "a-1", "instrument": "BTC/USDT", "action": "buy", "price": "61000", "time": "2024-06-03T11:59:00Z"}
+OF_THE_SERVICE: tuple[tuple[str, str, str, str, Any], ...] = (
+    ("trading_protect", "a stop and a target", "POST", "/v1/trading/protect",
+     {"instrument": "BTC/USDT", "stop_loss": "58000", "take_profit": "66000"}),
+    ("trading_protect", "a nearer stop", "POST", "/v1/trading/protect",
+     {"instrument": "BTC/USDT", "stop_loss": "59500", "take_profit": "66000"}),
+    ("list_protections_history", "all", "GET", "/v1/protections/history?instrument=BTC/USDT", None),
+    ("trading_unprotect", "no more", "POST", "/v1/trading/unprotect", {"instrument": "BTC/USDT", "reason": "by hand"}),
+    ("record_order_update", "at the venue", "POST", "/v1/order-updates", {"client_order_id": "o-2", "status": "new"}),
+    ("trading_replace", "less of it", "POST", "/v1/trading/replace", {"client_order_id": "o-2", "quantity": "0.05"}),
+    ("trading_cancel", "no longer", "POST", "/v1/trading/cancel", {"client_order_id": "o-2", "reason": "by hand"}),
+    ("list_orders", "one", "GET", "/v1/orders?client_order_id=o-2", None),
+    ("get_trading", "of a strategy", "GET", "/v1/trading?strategy=trend", None),
+    ("take_alert", "a signal", "POST", f"/v1/hooks/desk/{HOOK_SECRET}", ALERT),
+    ("take_alert", "the same again", "POST", f"/v1/hooks/desk/{HOOK_SECRET}", ALERT),
+    ("follow_events", "from a place on", "GET", "/v1/events?after=9&types=trade_executed", None),
+    ("get_live", "live", "GET", "/health/live", None),
+    ("get_ready", "ready", "GET", "/health/ready", None),
+    ("get_health", "now", "GET", "/health", None),
+    ("get_metrics", "an extract", "GET", "/metrics", None),
+)  # fmt: skip
+OF_SUBSCRIBERS: tuple[tuple[str, str, str, str, Any], ...] = (
+    ("list_subscribers", "all", "GET", "/v1/subscribers", None),
+    ("list_dead_letters", "one page", "GET", "/v1/subscribers/dead-letters?subscriber=audit&limit=1", None),
+    ("retry_subscriber", "one of them", "POST", "/v1/subscribers/retry", {"name": "audit", "event_id": "10.1"}),
+    ("drop_subscriber", "all of them", "POST", "/v1/subscribers/drop", {"name": "audit"}),
+    ("reset_subscriber", "once more", "POST", "/v1/subscribers/reset", {"name": "audit", "to": "beginning"}),
+    ("skip_subscriber", "the one that fails", "POST", "/v1/subscribers/skip", {"name": "prices"}),
+    ("remove_subscriber", "for good", "POST", "/v1/subscribers/remove", {"name": "prices"}),
+)
+OF_SESSIONS: tuple[tuple[str, str, str, str, Any], ...] = (
+    ("get_session", "from this machine", "GET", "/v1/session", None),
+    ("login", "with a token", "POST", "/login", {"token": TOKEN_SECRET}),
+    ("logout", "out", "POST", "/logout", None),
+)
+"""What needs a hook, what tells of the service, what needs subscribers, and what needs a token."""
+
+EXTRACT = ("onebook_facts_total", "onebook_log_entries_total", "onebook_positions_open", "onebook_trading_state")
+
 VOLATILE = frozenset({"head_hash", "url", "last_backup_at"})
 """What is another one in each book or release, and stands in the examples as it was once."""
 
+TIMED = frozenset({"at", "updated_at", "last_error_at", "mean_seconds", "rate"})
+"""The same, of subscribers and dead letters: they go by the machine's clock."""
 
-def played(client: Any) -> Iterator[dict[str, Any]]:
-    """Make the requests, and yield each with its answer as the document shows it."""
-    for operation, name, method, path, body in REQUESTS:
-        answer = client.request(method, path, json=body) if body is not None else client.request(method, path)
-        yield {
-            "operation": operation, "name": name, "method": method, "path": path, "body": body,
-            "status": answer.status_code, "response": answer.json(),
-        }  # fmt: skip
+
+def played(client: Any, book: Book) -> Iterator[dict[str, Any]]:
+    """Make the requests, and yield each with its answer as the document shows it.
+
+    Args:
+        client: of a service of the book.
+        book: empty; it gets a hook, subscribers and a token before they are needed.
+    """
+    yield from (_asked(client, *item) for item in REQUESTS)
+    book.record(Hook(name="desk", kind="custom", strategy="trend", digest=digest_of(HOOK_SECRET)))
+    yield from (_asked(client, *item) for item in OF_THE_SERVICE)
+    _put_aside(book)
+    yield from (_asked(client, *item) for item in OF_SUBSCRIBERS)
+    book.record(Token(name="anna", role="operator", digest=digest_of(TOKEN_SECRET)))
+    yield from (_asked(client, *item) for item in OF_SESSIONS)
+
+
+def _put_aside(book: Book) -> None:
+    """Have two subscribers fail: one puts events aside, the other stands still."""
+
+    def full(_: Any) -> None:
+        raise OSError("the disk is full")
+
+    given: dict[str, Any] = {"types": "trade_executed", "start": 9, "attempts": 1}
+    audit = book.subscribe("audit", full, **given)
+    prices = book.subscribe("prices", full, **given, on_failure="halt")
+    for _ in range(2000):
+        if audit.lag == 0 and prices.state == "halted":
+            break
+        sleep(0.01)
+    audit.close()
+    prices.close()
+
+
+def _asked(client: Any, operation: str, name: str, method: str, path: str, body: Any) -> dict[str, Any]:
+    with client.stream(method, path, **({} if body is None else {"json": body})) as answer:
+        kind = answer.headers.get("content-type", "").partition(";")[0]
+        if kind == "text/event-stream":
+            said: Any = _first_event(answer.iter_text())
+        else:
+            answer.read()
+            said = answer.json() if kind.endswith("json") else answer.text or None
+    if path == "/metrics":
+        lines = said.splitlines(keepends=True)
+        said = "".join(
+            line for line in lines if line.removeprefix("# HELP ").removeprefix("# TYPE ").startswith(EXTRACT)
+        )
+    return {
+        "operation": operation, "name": name, "method": method, "path": path, "body": body,
+        "status": answer.status_code, "response": said,
+    }  # fmt: skip
+
+
+def _first_event(texts: Iterator[str]) -> str:
+    """Return what a stream sends up to the end of its first event."""
+    said = ""
+    for text in texts:
+        said += text
+        before, data, after = said.partition("data: ")
+        event, end, _ = after.partition("\n\n")
+        if end:
+            return before + data + event + end
+    return said
 
 
 def kept() -> list[dict[str, Any]]:
@@ -176,43 +277,40 @@ def kept() -> list[dict[str, Any]]:
 def steady(value: Any) -> Any:
     """Return an answer without what is another one each time."""
     if isinstance(value, dict):
-        return {name: steady(item) for name, item in value.items() if name not in VOLATILE}
+        left_out = VOLATILE | (TIMED if {"dead_letters", "retrying"} & value.keys() else frozenset())
+        return {name: steady(item) for name, item in value.items() if name not in left_out}
     return [steady(item) for item in value] if isinstance(value, list) else value
 
 
 def main() -> None:
     """Write the examples."""
-    import asyncio
+    import threading
     from pathlib import Path
 
     import httpx
 
     import onebook
     from onebook.config import config_for
-    from onebook.http.service import build, make_service
+    from onebook.http.service import make_service
+    from onebook.http.serving import Serving
     from onebook.testing import FakeClock
 
-    book = onebook.open(":memory:", clock=FakeClock(CLOCK))
-    app = build(make_service(book, config_for({})), log=False)
-
-    class Plain:
-        """The little of a client that the scene needs, without a socket."""
-
-        def request(self, method: str, path: str, **given: Any) -> httpx.Response:
-            async def ask() -> httpx.Response:
-                transport = httpx.ASGITransport(app, client=("127.0.0.1", 1))
-                async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8321") as client:
-                    return await client.request(method, path, **given)
-
-            return asyncio.run(ask())
-
-    found = list(played(Plain()))
+    with onebook.open(":memory:", clock=FakeClock(CLOCK)) as book:
+        serving = Serving(make_service(book, config_for({})), "127.0.0.1", 0, log=False)
+        thread = threading.Thread(target=serving.run, daemon=True)
+        thread.start()
+        serving.started.wait(20)
+        with httpx.Client(base_url=serving.url, timeout=30, trust_env=False) as client:
+            found = list(played(client, book))
+        serving.stop()
+        thread.join(20)
     for item in found:
         if item["status"] >= 400 and item["name"] != "other content":
             raise SystemExit(f"{item['name']}: {item['response']}")
     place = Path(__file__).parents[2] / "src/onebook/http/examples.json"
-    place.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    book.close()
+    text = json.dumps(found, ensure_ascii=False, indent=1) + "\n"
+    text = re.sub(r'"20(2[5-9]|[3-9]\d)-[^"]+Z"', f'"{CLOCK}"', text)  # by the machine's clock: the same each time
+    place.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -12,10 +12,11 @@ import httpx
 import onebook
 from onebook.config import config_for
 from onebook.http.events import stream_of
+from onebook.http.lines import Pace
 from onebook.http.secrets import TOKEN_PREFIX, digest_of, new_secret
 from onebook.http.service import make_service
 from onebook.http.serving import Serving
-from onebook.http.stream import Pace, Stream
+from onebook.http.stream import Stream
 
 SECONDS = 20.0
 

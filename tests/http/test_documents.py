@@ -7,43 +7,71 @@ from dataclasses import fields
 from html.parser import HTMLParser
 from typing import Any
 
-import httpx
 import pytest
+from tests.http.conftest import Serve, Served
 from tests.http.scene import CLOCK, kept, played, steady
 
 import onebook
 from onebook.domain.facts import FACTS
 from onebook.errors import BookError, InputError
-from onebook.http.documents import document, error_codes
+from onebook.http.documents import addresses, document, error_codes
 from onebook.http.problems import problem_of
 from onebook.http.roles import allowed
 from onebook.http.routes import ENDPOINTS
 from onebook.http.schemas import CHOICES
+from onebook.http.service import application
 from onebook.testing import FakeClock
 
 REQUEST_IDS = re.compile(r"#/components/(\w+)/(\w+)")
 
 
+STREAMS = {"/v1/events": "get", "/v1/ws": "get"}
+"""Addresses that litestar knows without a method."""
+
+
 @pytest.fixture
-def standing(serve: Any) -> Iterator[httpx.Client]:
-    """A client of an empty book whose clock stands."""
+def standing(serve: Serve) -> Iterator[Served]:
+    """A service of an empty book whose clock stands."""
     with onebook.open(":memory:", clock=FakeClock(CLOCK)) as book:
-        yield serve(book).client()
+        yield serve(book)
 
 
-def test_the_examples_are_what_the_service_answers(standing: httpx.Client) -> None:
+def test_the_examples_are_what_the_service_answers(standing: Served) -> None:
     wanted = kept()
-    found = list(played(standing))
+    found = list(played(standing.client(), standing.book))
     assert [item["name"] for item in found] == [item["name"] for item in wanted]
     for item, example in zip(found, wanted, strict=True):
-        assert steady(item) == steady(example), f"{example['name']}: write them anew: python tests/http/scene.py"
+        assert steady(item) == steady(example), f"{example['name']}: write them anew: python -m tests.http.scene"
 
 
 def test_every_address_has_an_example() -> None:
     shown = {item["operation"] for item in kept()}
-    left_out = {"get_overview", "get_lots", "get_explain", "delete_state"}
-    assert {endpoint.name for endpoint in ENDPOINTS} - shown == left_out
-    assert shown <= {endpoint.name for endpoint in ENDPOINTS}
+    twins = {"get_overview", "get_lots", "get_explain", "delete_state"}
+    no_text = {address.name for address in addresses() if address.group == "Page"} | {"open_socket", "follow_link"}
+    the_document_itself = {"get_openapi", "get_docs", "get_docs_style"}
+    assert {address.name for address in addresses()} - shown == twins | no_text | the_document_itself
+    assert shown <= {address.name for address in addresses()}
+
+
+def _shape(path: str) -> str:
+    return re.sub(r"\{\w+\}", "{}", path)
+
+
+def _answered(service: Any) -> set[tuple[str, str]]:
+    """(method in small letters, path with {} for each parameter) of every handler that there is."""
+    found = set()
+    for route in application(service).routes:
+        path = _shape(route.path_format)
+        methods = getattr(route, "methods", None) or {STREAMS[path]}
+        found |= {(method.lower(), path) for method in methods if method != "OPTIONS"}
+    return found
+
+
+def test_the_document_holds_every_address_that_is_answered_and_no_other(served: Served) -> None:
+    described = {(method, _shape(path)) for path, methods in document()["paths"].items() for method in methods}
+    answered = _answered(served.service)
+    assert described - answered == set(), "described, and nobody answers"
+    assert answered - described == set(), "answered, and not described"
 
 
 def test_examples_fit_their_schemas() -> None:
@@ -78,9 +106,22 @@ def test_the_document_is_sound() -> None:
 
 
 def test_every_address_stands_in_the_table_of_roles() -> None:
-    for endpoint in ENDPOINTS:
-        path = re.sub(r"\{\w+\}", "x", endpoint.path)
-        assert allowed(endpoint.method, path), f"{endpoint.method} {endpoint.path}"
+    for address in addresses():
+        path = re.sub(r"\{\w+\}", "x", address.path)
+        assert allowed(address.method, path), f"{address.method} {address.path}"
+
+
+def test_the_document_says_who_may(served: Served) -> None:
+    paths = document()["paths"]
+    assert paths["/v1/trading/halt"]["post"]["x-roles"] == ["operator"]
+    assert paths["/v1/fills"]["get"]["x-roles"] == ["accountant", "bot", "operator", "viewer"]
+    stranger = served.client(**{"X-Forwarded-For": "192.0.2.1"})
+    for path, operation in ((path, methods["get"]) for path, methods in paths.items() if "get" in methods):
+        assert operation["x-roles"], path
+        assert ("anyone" in operation["x-roles"]) == (operation.get("security") == [{}]), path
+        if "{" not in path and path not in STREAMS:
+            answer = stranger.get(path)
+            assert (answer.status_code == 401) == ("anyone" not in operation["x-roles"]), path
 
 
 def test_every_address_of_the_contract_is_there() -> None:

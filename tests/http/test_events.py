@@ -20,7 +20,7 @@ from onebook.book.log import WHOLE, make_filter
 from onebook.domain.reports import as_json
 from onebook.feed.tail import TailEntry
 from onebook.http.frames import EntryFrames
-from onebook.http.stream import Pace
+from onebook.http.lines import Pace
 
 CHILD = Path(__file__).with_name("serving_child.py")
 WRITER = Path(__file__).with_name("writing_child.py")

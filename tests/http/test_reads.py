@@ -10,6 +10,7 @@ import pytest
 
 from onebook import CashMovement, Fill, FundingPayment, Instrument, Order, Rate, Signal, Transfer
 from onebook.cli import main
+from onebook.domain import times
 
 ACCOUNT = {"account": "main", "venue": "binance"}
 
@@ -276,6 +277,42 @@ def test_the_overview_of_the_past_is_of_then(served: Any, client: httpx.Client) 
     assert then["trading_state"]["scopes"] == []
     assert then["last_events"][-1]["sequence"] == 10
     assert then["status"] is None
+
+
+def test_the_overview_of_a_moment_tells_what_was_recorded_by_then(served: Any, client: httpx.Client) -> None:
+    served.book.publish("bot.began", {})
+    last, before = client.get("/v1/overview").json()["last_events"][-1], times.to_text(served.book.now())
+    served.book.trading.halt("enough", account="main")
+    then = client.get("/v1/overview", params={"as_of": before}).json()
+    assert then["last_events"][-1] == last
+    assert then["trading_state"]["scopes"] == []
+    assert then["equity"] == client.get("/v1/equity", params={"as_of": before}).json()
+    later = client.get("/v1/overview", params={"as_of": "2999-01-01T00:00:00Z"}).json()
+    assert [event["type"] for event in later["last_events"]][-1] == "trading_state_changed"
+    assert later["trading_state"]["scopes"] == [{"account": "main", "strategy": "", "state": "HALTED"}]
+    known = client.get("/v1/overview", params={"as_of": "2999-01-01T00:00:00Z", "known": 10}).json()
+    assert known["last_events"][-1]["sequence"] == 10
+    assert client.get("/v1/overview", params={"as_of": at(3)}).json()["last_events"] == []
+
+
+def test_today_is_told_by_strategy_at_any_point(served: Any, client: httpx.Client) -> None:
+    for query in ({"as_of": at(2, 7)}, {"as_of": at(3)}, {"as_of": "22"}):
+        then = client.get("/v1/overview", params=query).json()
+        since = {"since": then["day"], **query}
+        rows = client.get("/v1/pnl/daily", params=since).json()["items"]
+        assert then["pnl_today"]["total"] == [
+            {"currency": row["currency"], "net": row["net"]} for row in rows if row["day"] == then["day"]
+        ]
+        names = sorted(
+            {row["strategy"] for row in client.get("/v1/positions", params={"is_open": "all", **query}).json()["items"]}
+        )
+        assert then["pnl_today"]["by_strategy"] == [
+            {"strategy": name, "currency": row["currency"], "net": row["net"]}
+            for name in names
+            for row in client.get("/v1/pnl/daily", params={"strategy": name, **since}).json()["items"]
+            if row["day"] == then["day"]
+        ]
+    assert client.get("/v1/overview", params={"as_of": at(3)}).json()["pnl_today"]["by_strategy"]
 
 
 def test_limits_say_how_far_they_are_used(served: Any, client: httpx.Client) -> None:

@@ -14,7 +14,7 @@ from websockets.sync.client import ClientConnection, connect
 import onebook
 from onebook.domain.reports import as_json
 from onebook.http import socket as sockets
-from onebook.http.stream import Pace
+from onebook.http.lines import Pace
 
 QUICK = Pace(beat_seconds=0.2, stuck_seconds=1.0, check_seconds=0.2, prices_per_second=5)
 FILL = {"instrument": "BTC/USDT", "side": "buy", "quantity": "0.5", "price": "60000"}

@@ -1,9 +1,12 @@
 """A remote book answers as a book does: the same records, the same receipts, the same errors."""
 
-from collections.abc import Iterator
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from datetime import datetime
 from decimal import Decimal
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -60,7 +63,8 @@ def test_questions_are_answered_alike(looked: Pair) -> None:
 def test_every_kind_of_answer_is_compared(looked: Pair) -> None:
     local, _ = looked
     empty = {name for name, ask in QUESTIONS.items() if ask(local) in ([], None, {})}
-    assert empty == {"a position that never was", "no fills", "protections", "about nothing", *UPDATES}
+    nothing = {"a position that never was", "no fills", "no order", "protections", "about nothing"}
+    assert empty == {*nothing, "an explanation of a leg", "subscribers", "dead letters", *UPDATES}
 
 
 def test_answers_are_exact_and_aware(looked: Pair) -> None:
@@ -165,6 +169,130 @@ def test_trading_is_decided_alike(twins: Pair) -> None:
     assert answers[0] == answers[1]
     assert isinstance(answers[1][0], Approved)
     assert isinstance(answers[1][3], Refused)
+
+
+def test_orders_and_stops_that_stand_are_changed_alike(twins: Pair) -> None:
+    answers = []
+    for book in twins:
+        told(book)
+        desk = book.trading
+        book.record(onebook.OrderUpdate(client_order_id="o-2", status="new", occurred_at=NOW))
+        answers.append(
+            [
+                desk.replace("o-2", quantity="0.05", limit_price=Decimal(91000)),
+                desk.cancel("o-2", account="main", reason="by hand"),
+                desk.cancel("o-2"),
+                desk.protect("BTC/USDT", strategy="trend", stop_loss="50000", take_profit=Decimal(70000)),
+                desk.protect("BTC/USDT", strategy="trend", trail_ratio="0.05", activates_at="63000", act="order"),
+                desk.protections(),
+                desk.unprotect("BTC/USDT", strategy="trend", reason="by hand"),
+                desk.protections(),
+            ]
+        )
+    assert answers[0] == answers[1]
+
+
+def test_subscribers_are_acted_on_alike(twins: Pair, serve: Serve, connect: Connect) -> None:
+    with onebook.open(":memory:") as book:
+        for number in range(3):
+            book.record(Fill(instrument="AAPL", side="buy", quantity="1", price="2", client_fill_id=str(number)))
+
+        def full(_: onebook.Event) -> None:
+            raise OSError("the disk is full")
+
+        handle = book.subscribe("audit", full, types="trade_*", start="beginning", attempts=1)
+        seen(lambda: len(list(book.subscribers.dead_letters())) == 3)
+        handle.close()
+        remote = connect(serve(book).url)
+        assert remote.subscribers() == book.subscribers()
+        assert remote.subscribers.dead_letters() == list(book.subscribers.dead_letters())
+        assert [item.event_id for item in remote.subscribers.dead_letters("audit", after=("audit", "1.1"))] == [
+            item.event_id for item in book.subscribers.dead_letters("audit", after=("audit", "1.1"))
+        ]
+        assert remote.subscribers.retry("audit", "2.1") == 1
+        assert [item.retrying for item in remote.subscribers.dead_letters()] == [False, True, False]
+        assert remote.subscribers.drop("audit", "1.1") == 1
+        assert (remote.subscribers.drop("audit"), remote.subscribers.dead_letters()) == (2, [])
+        remote.subscribers.reset("audit", 2)
+        assert remote.subscribers()[0].checkpoint == "2"
+        with pytest.raises(onebook.InputError, match="does not stand still"):
+            remote.subscribers.skip("audit")
+        remote.subscribers.remove("audit")
+        assert asyncio.run(remote.aio.subscribers()) == []
+
+
+def seen(what: Callable[[], bool]) -> None:
+    for _ in range(2000):
+        if what():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it did not come to that")
+
+
+# ---- every call ----
+
+OF_THE_MACHINE = "it reads or writes files of the machine on which the book is"
+OF_THE_PROCESS = "it is for the process that has the book open"
+OF_THE_PARTS = "it is for the floors above the book, not for its users"
+LEFT_OUT: Mapping[str, Mapping[str, str]] = {
+    "book": {
+        **dict.fromkeys(("backup", "export", "rebuild", "snapshot", "snapshots", "sql", "entries"), OF_THE_MACHINE),
+        **dict.fromkeys(("bus", "feed", "frame", "run", "settings", "share_marks", "subscribe"), OF_THE_PROCESS),
+        **dict.fromkeys(("acting", "actor", "ask", "async_door", "committer", "hook_marks", "note"), OF_THE_PARTS),
+        **dict.fromkeys(("submit", "trading_state", "unrealized", "watch_again", "rate", "result"), OF_THE_PARTS),
+        "publish": "events of one's own come in on the machine of the book",
+    },
+    "as of": dict.fromkeys(("entries", "rate", "result"), OF_THE_PARTS),
+    "trading": {
+        **dict.fromkeys(("close", "end_of_day", "recover", "settle", "stops", "check"), OF_THE_PROCESS),
+        **dict.fromkeys(("replacing", "standing"), OF_THE_PARTS),
+    },
+    "state": {
+        **dict.fromkeys(("restore", "upgrade", "schema_version", "update"), OF_THE_PROCESS),
+        "touched": OF_THE_PARTS,
+    },
+    "subscribers": {},
+}
+"""Whose calls a remote book has not, and why: whatever is new in a book has to be in one of both."""
+
+NO_PARAMETER: Mapping[str, set[str]] = {
+    "verify": {"progress"},
+    "funding": {"after"},
+    "transfers": {"after"},
+    "breaks": {"after"},
+    "place": {"along"},
+    "flatten": {"close_reason"},
+}
+"""Parameters of a book's call that a remote book's has not."""
+
+
+def calls(kind: object) -> set[str]:
+    return {name for name in dir(kind) if not name.startswith("_")}
+
+
+def parameters(kind: object, call: str) -> set[str]:
+    """The names of a call's parameters; none for one that hands them on by whatever name they have."""
+    found = signature(getattr(kind, call)).parameters.values()
+    return set() if any(item.kind is item.VAR_KEYWORD for item in found) else {item.name for item in found}
+
+
+def test_a_remote_book_has_every_call_that_a_book_has(looked: Pair) -> None:
+    local, remote = looked
+    pairs: dict[str, tuple[Any, Any]] = {
+        "book": (type(local), type(remote)),
+        "as of": (type(local.as_of(1)), type(remote.as_of(1))),
+        "trading": (type(local.trading), type(remote.trading)),
+        "state": (type(local.state), type(remote.state)),
+        "subscribers": (type(local.subscribers), type(remote.subscribers)),
+    }
+    on_both = {"trading", "state", "store"}
+    for name, (mine, others) in pairs.items():
+        missing = calls(mine) - calls(others) - on_both
+        assert missing == set(LEFT_OUT[name]), name
+        for call in calls(mine) & calls(others):
+            if callable(getattr(mine, call)):
+                handed = parameters(others, call) or parameters(mine, call)
+                assert parameters(mine, call) - handed <= NO_PARAMETER.get(call, set()), (name, call)
 
 
 @pytest.mark.parametrize("name", WRONG)

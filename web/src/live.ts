@@ -17,6 +17,8 @@ const SETTLE_MS = 1_500
 const REFRESH_MS = 20_000
 /** A snapshot that took long to make is asked for more rarely: so many times its own time lies in between. */
 const REST = 10
+/** And at most this long, however slow the machine: figures must not stand still under a dot that says live. */
+const MOST_REST_MS = 30_000
 
 type Listener = (events: readonly Envelope[]) => void
 
@@ -150,7 +152,7 @@ export class Live {
       const overview = await read<Overview>('/v1/overview')
       if (turn !== this.asked || point !== asOf.peek()) return null
       const took = Date.now() - began
-      this.settleAt = Date.now() + Math.max(SETTLE_MS, took * REST)
+      this.settleAt = Date.now() + Math.min(Math.max(SETTLE_MS, took * REST), MOST_REST_MS)
       if (!point) this.skew = epoch(overview.at) - (began + took / 2)
       this.now.value = point ? epoch(overview.at) : Date.now() + this.skew
       this.head.value = Math.max(this.head.peek(), overview.sequence)

@@ -40,6 +40,3 @@ effect(() => {
 
 document.addEventListener('visibilitychange', () => document.hidden || live.wake())
 addEventListener('online', () => live.wake())
-
-// Keeps the page's own files for the next time; on a plain http address of another machine browsers do without.
-if (import.meta.env.PROD && 'serviceWorker' in navigator) navigator.serviceWorker.register('/sw.js').catch(() => undefined)

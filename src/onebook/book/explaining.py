@@ -34,7 +34,9 @@ _PARTS: dict[str, tuple[tuple[str, int, str], ...]] = {
 FIGURES = tuple(_PARTS)
 
 
-def explain(lens: Lens, infos: list[LedgerInfo], strategy: str | None, figure: str) -> list[Explanation]:
+def explain(
+    lens: Lens, infos: list[LedgerInfo], strategy: str | None, figure: str, leg: str | None = None
+) -> list[Explanation]:
     """Return one row per fact and part of a figure; the amounts sum to it exactly.
 
     Raises:
@@ -50,7 +52,7 @@ def explain(lens: Lens, infos: list[LedgerInfo], strategy: str | None, figure: s
         for movement in lens.movements(info.id):
             for change in fold(terms, holdings, movement):
                 holdings[change.after.key] = change.after
-                if strategy is None or change.after.strategy == strategy:
+                if strategy in {None, change.after.strategy} and leg in {None, change.after.leg}:
                     found += _explained(movement, change, figure)
     return found
 
@@ -87,8 +89,15 @@ def _note(movement: Movement, change: Change, kind: str) -> str:
     return ", ".join(parts)
 
 
-def fold_lots(lens: Lens, info: LedgerInfo, strategy: str | None, method: str, before: Order | None = None) -> LotFold:
-    """Return the lots of one ledger: of one strategy, or of the account as one (strategy None)."""
+def fold_lots(
+    lens: Lens,
+    info: LedgerInfo,
+    strategy: str | None,
+    method: str,
+    before: Order | None = None,
+    leg: str | None = None,
+) -> LotFold:
+    """Return the lots of one ledger: of one strategy, or of the account as one (strategy None); of one leg or both."""
     terms = lens.terms(info)
     lots: dict[Key, LotFold] = {}
     holdings: dict[Key, Holding] = {}
@@ -104,7 +113,7 @@ def fold_lots(lens: Lens, info: LedgerInfo, strategy: str | None, method: str, b
             continue
         for change in changes:
             _step(lens, info, terms, lots, counted, change, strategy, method)
-    wanted = [fold for key, fold in lots.items() if key[0] == (strategy or "")]
+    wanted = [fold for key, fold in lots.items() if key[0] == (strategy or "") and leg in {None, key[1]}]
     result = LotFold(terms, method)
     for found in wanted:
         result.parcels += found.parcels

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from onebook.domain.reports import EquityPoint
@@ -48,6 +48,9 @@ HARMLESS = frozenset(
 Place = tuple[int, str | None, str | None]
 """(moment in nanoseconds, currency, account)."""
 
+MarkAt = Callable[[str, int], Row | None]
+"""Returns (price, at_ns) of the newest mark of an instrument or pair up to a moment."""
+
 Marks = Mapping[str, Row | None]
 """Instrument or pair -> (price, at_ns) as it was sampled, None where nothing was."""
 
@@ -90,13 +93,13 @@ class KeptPoints:
         for place in [place for place in self._points if moment is None or place[0] >= moment]:
             del self._points[place]
 
-    def get(self, reader: Reader, head: int, place: Place) -> EquityPoint | None:
+    def get(self, mark_at: MarkAt, head: int, place: Place) -> EquityPoint | None:
         """Return a point whose marks are still the ones that were looked up; None when it is to be computed."""
         with self._lock:
             kept = self._points.get(place) if head == self._head else None
             if kept is not None:
                 self._points.move_to_end(place)
-        if kept is None or any(reader.mark_at(name, place[0]) != row for name, row in kept.marks.items()):
+        if kept is None or any(mark_at(name, place[0]) != row for name, row in kept.marks.items()):
             return None
         return kept.point
 

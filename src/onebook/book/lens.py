@@ -200,27 +200,37 @@ class Lens:
         return {key: Holding(*key) for key in keys}
 
     def all_holdings(
-        self, account: str | None = None, instrument: str | None = None, *, is_open: bool = False
+        self,
+        account: str | None = None,
+        instrument: str | None = None,
+        *,
+        is_open: bool = False,
+        begin: tuple[str, ...] = (),
     ) -> Iterator[tuple[LedgerInfo, dict[Key, Holding]]]:
-        """Return every ledger with its positions; with ``is_open`` only what is not flat."""
-        infos = self.ledgers("position", account, instrument)
+        """Return every ledger with its positions, by account and name; only those taken from it are read or folded.
+
+        Args:
+            account: only this one.
+            instrument: only this one, under any of its names.
+            is_open: only what is not flat, where that is known without folding.
+            begin: the (account, name) from which on.
+        """
+        infos = [info for info in self.ledgers("position", account, instrument) if (info.account, info.name) >= begin]
+        infos.sort(key=lambda info: (info.account, info.name))
         if not self.at_head or (instrument is not None and len(infos) <= FEW):
             shortcut = self.shortcut if len(infos) > FEW else None
             for info in infos:
                 found_there = None if shortcut is None else shortcut.holdings(self, info)
                 yield info, self.holdings(info) if found_there is None else found_there
             return
-        found: dict[int, dict[Key, Holding]] = {}
-        wanted = {info.id for info in infos}
+        found: dict[int, list[Row]] = {}
         for row in self.reader.positions(None, is_open=is_open):
-            if row[0] not in wanted:
-                continue
-            holding = rows.holding_of(row)
-            if not holding.untouched:
-                found.setdefault(row[0], {})[holding.key] = holding
+            found.setdefault(row[0], []).append(row)
         for info in infos:
-            if info.id in found:
-                yield info, found[info.id]
+            held = (rows.holding_of(row) for row in found.get(info.id, ()))
+            touched = {holding.key: holding for holding in held if not holding.untouched}
+            if touched:
+                yield info, touched
 
     def cash(self, info: LedgerInfo, target: str | None = None) -> Cash:
         """Return a cash ledger at this point; with a target currency, valued in that instead."""

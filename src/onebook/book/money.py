@@ -1,4 +1,4 @@
-"""Balances, equity and daily P&L.
+"""Balances and equity.
 
 Live and paper accounts never add up together: a total covers the live accounts, or the paper ones when the
 book has no others, or the account that was asked for.
@@ -10,22 +10,17 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from onebook.book.exposures import in_new_units
-from onebook.book.lens import FAR, LedgerInfo, Lens
+from onebook.book.lens import LedgerInfo, Lens
 from onebook.book.marks import LiveMark
 from onebook.book.positions import based, newest_mark
-from onebook.book.rows import day_of
-from onebook.domain import times
-from onebook.domain.daily import add_days
-from onebook.domain.days import Days
-from onebook.domain.facts import BookSettings
 from onebook.domain.holdings import Holding, Key
 from onebook.domain.instruments import Terms
-from onebook.domain.movements import FIRST, Movement, Order, Valuation
-from onebook.domain.numbers import ONE, ZERO, absolute, add, canonical, multiply, negate, subtract
+from onebook.domain.movements import Movement, Valuation
+from onebook.domain.numbers import ONE, ZERO, absolute, add, canonical, negate, subtract
 from onebook.domain.positions import fold
-from onebook.domain.reports import Balance, DailyPnl, Equity, Pnl
-from onebook.domain.state import DayDelta, DayKey, Ledger
+from onebook.domain.reports import Balance, Equity
 from onebook.domain.steps import notional
+from onebook.domain.sums import Sums
 
 MarkOf = Callable[[str], LiveMark | None]
 Amounts = dict[str, Decimal]
@@ -129,6 +124,42 @@ class EquityReader:
             revaluation=canonical(total.revaluation),
             unvalued=tuple((name, canonical(amount)) for name, amount in sorted(total.unvalued.items()) if amount),
         )
+
+    def amount(self, account: str | None, sums_of: Callable[[LedgerInfo], Sums | None]) -> Decimal:
+        """Return only the amount of the equity, in the book's base currency.
+
+        Args:
+            account: None for all live accounts (all paper ones where there is no live one).
+            sums_of: what the positions of a ledger come to at this point; None where that is not to be had.
+        """
+        total = _Sum()
+        counts = covered(self._lens, account)
+        for info in self._lens.ledgers("cash"):
+            if counts(info.account):
+                self._add_cash(total, info)
+        for info in self._lens.ledgers("position"):
+            if not counts(info.account):
+                continue
+            terms = self._lens.terms(info)
+            rate = self.rate(terms.settle)
+            if rate is None:
+                continue
+            sums = sums_of(info) if rate.over == ONE else None
+            if sums is None:
+                for holding in self._lens.holdings(info).values():
+                    self._add_holding(total, info, terms, holding)
+            else:
+                self._add_sums(total, info, sums, rate)
+        return canonical(total.amount)
+
+    def _add_sums(self, total: _Sum, info: LedgerInfo, sums: Sums, rate: Valuation) -> None:
+        worth = sums.settled()
+        if sums.is_open():
+            mark = newest_mark(self._mark_of, info)
+            if mark is not None:
+                self.marks_used.append(mark)
+                worth = add(worth, sums.gain(mark.price))
+        total.amount = add(total.amount, rate.value(worth))
 
     def _holdings(self) -> Iterator[tuple[LedgerInfo, dict[Key, Holding]]]:
         if self._target == self._base:
@@ -260,212 +291,3 @@ class EquityReader:
         worth = rate.value(gain)
         total.unrealized = add(total.unrealized, worth)
         total.amount = add(total.amount, worth)
-
-
-# ---- daily P&L ----
-
-
-@dataclass(frozen=True, slots=True)
-class DayQuery:
-    """What a daily P&L covers: ``since`` ≤ day < ``until``, as ISO dates; an instrument under any of its names."""
-
-    since: str | None = None
-    until: str | None = None
-    account: str | None = None
-    strategy: str | None = None
-    currency: str | None = None
-    zone: str | None = None
-    rolls_at: str | None = None
-    instrument: str | None = None
-
-
-def daily_pnl(lens: Lens, query: DayQuery) -> list[DailyPnl]:
-    """Return a row per day and currency that has entries.
-
-    Where one currency is asked for, what no rate could value stays in its own currency, in a row of its own.
-    """
-    settings = lens.settings
-    own_days = query.zone in {None, settings.zone} and query.rolls_at in {None, settings.rolls_at}
-    stored = query.currency is None or (
-        query.currency == settings.base_currency and not lens.reader.positions(None, unvalued=True)
-    )
-    if lens.at_head and own_days and stored and query.instrument is None:
-        return _from_rows(lens, query)
-    return _from_fold(lens, query)
-
-
-def _from_rows(lens: Lens, query: DayQuery) -> list[DailyPnl]:
-    counts = covered(lens, query.account)
-    level = 0 if query.strategy is None else 1
-    found: dict[tuple[str, str], DayDelta] = {}
-    wanted = (
-        [("native", query.currency)]
-        if query.currency is None
-        else [
-            ("native", query.currency),
-            ("base", query.currency),
-        ]
-    )
-    for basis, currency in wanted:
-        rows = lens.reader.days(
-            level,
-            basis,
-            since=query.since,
-            until=query.until,
-            account=query.account,
-            strategy=query.strategy,
-            currency=currency,
-        )
-        for row in rows:
-            if counts(row[1]):
-                _gather(found, (row[0], row[3]), day_of(row[4:11]))
-    return _shown(found)
-
-
-def _gather(found: dict[tuple[str, str], DayDelta], key: tuple[str, str], delta: DayDelta) -> None:
-    mine = found.get(key)
-    if mine is None:
-        found[key] = delta
-        return
-    mine.gross = add(mine.gross, delta.gross)
-    mine.fees = add(mine.fees, delta.fees)
-    mine.funding = add(mine.funding, delta.funding)
-    mine.income = add(mine.income, delta.income)
-    mine.fills += delta.fills
-    mine.round_trips += delta.round_trips
-    mine.restated = mine.restated or delta.restated
-
-
-def _shown(found: dict[tuple[str, str], DayDelta]) -> list[DailyPnl]:
-    rows = []
-    for (day, currency), delta in sorted(found.items()):
-        figures = delta.gross or delta.fees or delta.funding or delta.income
-        if not (figures or delta.fills or delta.round_trips or delta.restated):
-            continue
-        net = add(add(subtract(delta.gross, delta.fees), delta.funding), delta.income)
-        rows.append(
-            DailyPnl(
-                day=day,
-                currency=currency,
-                gross=canonical(delta.gross),
-                fees=canonical(delta.fees),
-                funding=canonical(delta.funding),
-                income=canonical(delta.income),
-                net=canonical(net),
-                fills=delta.fills,
-                round_trips=delta.round_trips,
-                restated=delta.restated,
-            )
-        )
-    return rows
-
-
-class _DayState:
-    """What :func:`add_days` reads: a calendar and a base currency of the query's choice."""
-
-    def __init__(self, days: Days, settings: BookSettings) -> None:
-        self.days = days
-        self.settings = settings
-
-
-def day_begins(calendar: Days, day: str) -> int:
-    """Return the first nanosecond of a day; one beyond what can be recorded counts as the last that can."""
-    if not "1678" <= day < "2262":
-        return -FARTHEST if day < "1678" else FARTHEST
-    return calendar.bounds(times.to_date("day", day))[0]
-
-
-@dataclass(slots=True)
-class _Folded:
-    """Daily rows in the making; ``unvalued`` those of what no rate could value in the currency asked for."""
-
-    state: _DayState
-    days: dict[DayKey, DayDelta] = field(default_factory=dict)
-    unvalued: dict[DayKey, DayDelta] = field(default_factory=dict)
-
-    def take(self, lens: Lens, query: DayQuery, info: LedgerInfo) -> None:
-        """Add what a ledger realized; it is folded from before the first day that is asked for."""
-        target, terms, calendar = query.currency, lens.terms(info), self.state.days
-        ledger = Ledger(info.id, info.account, info.instrument, info.name, terms)
-        end = None if query.until is None else day_begins(calendar, query.until)
-        begin: Order = FIRST
-        holdings: dict[Key, Holding] = {}
-        if query.since is not None and target in {None, terms.settle}:
-            begin, holdings = lens.before(info, day_begins(calendar, query.since))
-        for movement in lens.movements(info.id, begin):
-            if end is not None and movement.order[0] >= end:
-                return
-            if target is not None:
-                rate = None if terms.settle == target else lens.valuation(terms.settle, target, movement.order[0])
-                movement.base = rate
-            changes = fold(terms, holdings, movement)
-            for change in changes:
-                holdings[change.after.key] = change.after
-            is_valued = target in {None, terms.settle} or movement.base is not None
-            add_days(self.state, self.days if is_valued else self.unvalued, ledger, movement, changes, sign=1)
-
-
-def _from_fold(lens: Lens, query: DayQuery) -> list[DailyPnl]:
-    """Fold every ledger for days of another zone, in another currency, of an instrument, or as of another point."""
-    settings = lens.settings
-    calendar = Days(query.zone or settings.zone, query.rolls_at or settings.rolls_at)
-    target = query.currency
-    folded = _Folded(_DayState(calendar, replace(settings, base_currency=target or settings.base_currency)))
-    counts = covered(lens, query.account)
-    for info in lens.ledgers("position", query.account, query.instrument):
-        if counts(info.account):
-            folded.take(lens, query, info)
-    found: dict[tuple[str, str], DayDelta] = {}
-    level = 0 if query.strategy is None else 1
-    for rows, wanted in ((folded.days, target), (folded.unvalued, None)):
-        for (day, _, its_level, strategy, basis, currency), delta in rows.items():
-            if its_level != level or (query.strategy is not None and strategy != query.strategy):
-                continue
-            if (query.since is not None and day < query.since) or (query.until is not None and day >= query.until):
-                continue
-            if basis == "native" if wanted is None else currency == wanted:
-                _gather(found, (day, currency), delta)
-    _copy_restated(lens, query, found)
-    return _shown(found)
-
-
-def _copy_restated(lens: Lens, query: DayQuery, found: dict[tuple[str, str], DayDelta]) -> None:
-    """Days of the book's own calendar keep the mark that they were restated."""
-    settings = lens.settings
-    if query.zone not in {None, settings.zone} or query.rolls_at not in {None, settings.rolls_at} or not lens.at_head:
-        return
-    changed = {row[0] for row in lens.reader.days(0, "native", account=query.account) if row[10]}
-    for (day, _), delta in found.items():
-        delta.restated = day in changed
-
-
-def summed_pnl(rows: list[DailyPnl]) -> list[Pnl]:
-    """Return the sum of daily rows, one per currency."""
-    totals: dict[str, Pnl] = {}
-    for row in rows:
-        was = totals.get(row.currency)
-        if was is None:
-            was = Pnl(
-                currency=row.currency,
-                gross=ZERO,
-                fees=ZERO,
-                funding=ZERO,
-                income=ZERO,
-                net=ZERO,
-                fills=0,
-                round_trips=0,
-            )
-        totals[row.currency] = Pnl(
-            currency=row.currency,
-            gross=canonical(add(was.gross, row.gross)),
-            fees=canonical(add(was.fees, row.fees)),
-            funding=canonical(add(was.funding, row.funding)),
-            income=canonical(add(was.income, row.income)),
-            net=canonical(add(was.net, row.net)),
-            fills=was.fills + row.fills,
-            round_trips=was.round_trips + row.round_trips,
-        )
-    return [totals[name] for name in sorted(totals)]
-
-
-__all__ = ["FAR", "multiply"]

@@ -1,6 +1,6 @@
 """All questions a book answers, at one point of view: the live book and ``as_of`` share them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -8,7 +8,8 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from onebook.book import explaining, log, money, positions
+from onebook.book import daily, explaining, log, money, positions
+from onebook.book.curve import Curve
 from onebook.book.kept_points import KeptPoints
 from onebook.book.lens import FAR, Lens
 from onebook.book.marks import LiveMark
@@ -38,7 +39,7 @@ from onebook.domain.reports import (
 )
 from onebook.errors import InputError
 from onebook.store.codec import decode
-from onebook.store.port import Row, Store
+from onebook.store.port import Store
 
 if TYPE_CHECKING:
     from onebook.book.state_store import StateStore, Write
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 Moment = datetime | str | int | None
 MAX_POINTS = 100_000
+_KEY = ("account", "instrument", "strategy", "leg")
 
 
 def moment_ns(name: str, value: Moment) -> int | None:
@@ -94,26 +96,33 @@ class Reading:
         strategy: str | None = None,
         instrument: str | None = None,
         is_open: bool | None = True,
+        after: Sequence[str] = (),
+        limit: int | None = None,
     ) -> list[Position]:
-        """Return the positions, one per account, instrument, strategy and leg; no totals.
+        """Return the positions, one per account, instrument, strategy and leg, in this order; no totals.
 
         Args:
             account: only this one.
             strategy: only this one; ``""`` is the unnamed one.
             instrument: only this one, under any of its names.
             is_open: True: not flat; False: flat; None: both.
+            after: the account, instrument, strategy and leg behind which to begin; empty for the beginning.
+            limit: at most so many; the others are not even valued.
         """
-        found = []
+        most, behind = _at_most(limit), position_key(after)
         with self._lens() as lens:
-            for info, holdings in lens.all_holdings(account, instrument, is_open=bool(is_open)):
-                terms = lens.terms(info)
-                for _, holding in sorted(holdings.items()):
-                    if strategy is not None and holding.strategy != strategy:
-                        continue
-                    if is_open is None or bool(holding.quantity) == is_open:
-                        mark = positions.newest_mark(self._mark, info)
-                        found.append(positions.position_of(lens, info, terms, holding, mark, self._now()))
-        return sorted(found, key=lambda item: (item.account, item.instrument, item.strategy or "", item.leg))
+            held = lens.all_holdings(account, instrument, is_open=bool(is_open), begin=behind[:2])
+            wanted = (
+                positions.position_of(
+                    lens, info, lens.terms(info), holding, positions.newest_mark(self._mark, info), self._now()
+                )
+                for info, holdings in held
+                for key, holding in sorted(holdings.items())
+                if (info.account, info.name, *key) > behind
+                and strategy in {None, holding.strategy}
+                and (is_open is None or bool(holding.quantity) == is_open)
+            )
+            return list(islice(wanted, most))
 
     def position(
         self,
@@ -164,9 +173,22 @@ class Reading:
             return None if total is None else positions.with_strategy(total, strategy)
 
     def lots(
-        self, instrument: str, *, account: str = "main", strategy: str | None = None, method: str = "average"
+        self,
+        instrument: str,
+        *,
+        account: str = "main",
+        strategy: str | None = None,
+        leg: str | None = None,
+        method: str = "average",
     ) -> Lots:
         """Return the lots of an instrument: of a strategy, or of the account as one (the tax view).
+
+        Args:
+            instrument: under any of its names.
+            account: whose.
+            strategy: None folds the account as one.
+            leg: ``long`` or ``short`` in a hedging account; None for both.
+            method: how lots are closed: ``average``, ``fifo``, ``lifo`` or ``hifo``.
 
         Raises:
             InputError: no such method.
@@ -185,7 +207,7 @@ class Reading:
                     open=(),
                     closed=(),
                 )
-            folded = explaining.fold_lots(lens, infos[0], strategy, method)
+            folded = explaining.fold_lots(lens, infos[0], strategy, method, leg=leg)
             return Lots(
                 instrument=infos[0].name,
                 account=account,
@@ -522,16 +544,15 @@ class Reading:
             raise InputError(msg, field="every", value=every)
         self._share_marks()
         with self._store.reading() as reader:
-            lens = Lens(reader, self._known)
             kept = self._kept_points()
             head = kept.look(reader)
+            curve = Curve(Lens(reader, self._known), currency, account, end, self._until_ns)
             found: list[EquityPoint] = []
             for moment in range(start, end + 1, step):
                 place = (moment, currency, account)
-                point = kept.get(reader, head, place)
+                point = kept.get(curve.mark_at, head, place)
                 if point is None:
-                    marks: dict[str, Row | None] = {}
-                    point = self._equity_at(lens, moment, currency, account, marks)
+                    point, marks = curve.at(moment)
                     kept.put(head, place, point, marks)
                 found.append(point)
         return found
@@ -539,16 +560,6 @@ class Reading:
     def _kept_points(self) -> KeptPoints:
         """Return the points of the curve that were computed before; none where the point of view is a new one."""
         return KeptPoints()
-
-    def _equity_at(
-        self, lens: Lens, moment: int, currency: str | None, account: str | None, marks: dict[str, Row | None]
-    ) -> EquityPoint:
-        then = lens.at(moment if self._until_ns is None else min(moment, self._until_ns))
-        equity = money.EquityReader(then, currency, _sampled(then, moment, marks), moment)
-        amount = equity.read(account).amount
-        oldest = min((mark.at for mark in equity.marks_used), default=None)
-        age = None if oldest is None else (moment - oldest) / times.SECOND
-        return EquityPoint(at=times.to_datetime(moment), amount=amount, marks_age_seconds=age)
 
     def daily_pnl(  # noqa: PLR0913  the filters of the contract
         self,
@@ -559,6 +570,7 @@ class Reading:
         rolls_at: str | None = None,
         account: str | None = None,
         strategy: str | None = None,
+        instrument: str | None = None,
         currency: str | None = None,
     ) -> list[DailyPnl]:
         """Return what each day realized: ``since`` ≤ day < ``until``; days without entries are left out.
@@ -570,9 +582,10 @@ class Reading:
             rolls_at: None for the book's own.
             account: None for all live ones.
             strategy: only this one.
+            instrument: only this one, under any of its names; its facts are folded, where days of all are kept as rows.
             currency: all in this one, at the rate of when each was realized; None: a row per currency.
         """
-        query = money.DayQuery(
+        query = daily.DayQuery(
             None if since is None else times.to_date("since", since).isoformat(),
             None if until is None else times.to_date("until", until).isoformat(),
             account,
@@ -580,13 +593,14 @@ class Reading:
             currency,
             zone,
             rolls_at,
+            instrument,
         )
         with self._lens() as lens:
-            return money.daily_pnl(lens, query)
+            return daily.daily_pnl(lens, query)
 
     def pnl(self, **filters: Any) -> list[Pnl]:
         """Return the sum over days, one row per currency; filters as for :meth:`daily_pnl`."""
-        return money.summed_pnl(self.daily_pnl(**filters))
+        return daily.summed_pnl(self.daily_pnl(**filters))
 
     def statistics(
         self,
@@ -611,7 +625,7 @@ class Reading:
         """
         from onebook.book.statistics import statistics
 
-        query = money.DayQuery(
+        query = daily.DayQuery(
             since=None if since is None else times.to_date("since", since).isoformat(),
             until=None if until is None else times.to_date("until", until).isoformat(),
             account=account,
@@ -628,9 +642,17 @@ class Reading:
         *,
         account: str = "main",
         strategy: str | None = None,
+        leg: str | None = None,
         figure: str = "realized_pnl",
     ) -> list[Explanation]:
         """Return the facts that make a figure of a position; the amounts sum to it exactly.
+
+        Args:
+            instrument: under any of its names.
+            account: whose.
+            strategy: None for the account's total.
+            leg: ``long`` or ``short`` in a hedging account; None for both.
+            figure: its name in the position.
 
         Raises:
             InputError: no such figure.
@@ -638,7 +660,7 @@ class Reading:
         required("instrument", instrument)
         with self._lens() as lens:
             infos = lens.ledgers("position", account, instrument)
-            return explaining.explain(lens, infos, strategy, figure)
+            return explaining.explain(lens, infos, strategy, figure, leg)
 
     # ---- the state ----
 
@@ -745,6 +767,18 @@ def _at_most(limit: Any) -> int | None:
     raise InputError(msg, field="limit", value=limit)
 
 
+def position_key(after: Any) -> tuple[str, ...]:
+    """Take the key of a position, or its first parts.
+
+    Raises:
+        InputError: it is none.
+    """
+    if isinstance(after, tuple | list) and len(after) <= len(_KEY) and all(isinstance(part, str) for part in after):
+        return tuple(after)
+    msg = f"after: {after!r} is not the {', '.join(_KEY)} of a position"
+    raise InputError(msg, field="after", value=after)
+
+
 def _no_terms(instrument: str) -> Any:
     from onebook.domain.facts import Account
     from onebook.domain.instruments import terms_of
@@ -757,13 +791,3 @@ def rows_fact(lens: Lens, sequence: int, ordinal: int) -> Any:
     from onebook.book.state import read_fact
 
     return read_fact(lens.reader, sequence, ordinal).fact
-
-
-def _sampled(lens: Lens, moment: int, seen: dict[str, Row | None]) -> Callable[[str], LiveMark | None]:
-    """Return marks as they were sampled up to a moment; what was looked up is put into ``seen``."""
-
-    def mark_of(instrument: str) -> LiveMark | None:
-        row = seen[instrument] = lens.reader.mark_at(instrument, moment)
-        return None if row is None else LiveMark(Decimal(row[0]), row[1], "")
-
-    return mark_of

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from onebook.book import money, positions
+from onebook.book import daily, positions
 from onebook.book.lens import LedgerInfo, Lens
 from onebook.book.marks import LiveMark
 from onebook.domain import times
@@ -134,7 +134,7 @@ class Views:
         since = None if first is None else first.isoformat()
         until = None if last is None else (last + timedelta(days=1)).isoformat()
         with self._point.lens() as lens:
-            return money.daily_pnl(lens, money.DayQuery(since, until))
+            return daily.daily_pnl(lens, daily.DayQuery(since, until))
 
     # ---- runners ----
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
+from onebook.book.daily import DayQuery, daily_pnl, day_begins, summed_pnl
 from onebook.book.lens import LedgerInfo, Lens
-from onebook.book.money import DayQuery, covered, daily_pnl, day_begins, summed_pnl
+from onebook.book.money import covered
 from onebook.book.positions import ended_rows
 from onebook.domain import times
 from onebook.domain.movements import Valuation

@@ -12,6 +12,7 @@ from onebook.errors import InputError
 
 _Instrument = Annotated[str, typer.Argument(metavar="INSTRUMENT", help="For example BTC/USDT or AAPL.")]
 _Account = Annotated[str, typer.Option("--account", help="Whose position.")]
+_Leg = Annotated[str | None, typer.Option("--leg", help="long or short, in a hedging account.")]
 
 OPEN_LOTS = columns("Quantity=quantity", "Price=price", "Cost=cost", "Opened (UTC)=opened_at 1", "Sequence=sequence 2")
 CLOSED_LOTS = columns(
@@ -35,6 +36,7 @@ def lots(
     asked: Asked,
     instrument: _Instrument,
     account: _Account = "main",
+    leg: _Leg = None,
     method: Annotated[str, typer.Option("--method", help="average, fifo, lifo or hifo.")] = "average",
 ) -> None:
     """Lots: what is held parcel by parcel, and what each closed one gained.
@@ -42,7 +44,7 @@ def lots(
     Without --strategy the account counts as one: the tax view.
     """
     with reading(ctx, asked) as book:
-        found = book.lots(instrument, account=account, strategy=asked.strategy, method=method)
+        found = book.lots(instrument, account=account, strategy=asked.strategy, leg=leg, method=method)
     if session(ctx).as_json:
         print_object(found)
         return
@@ -109,7 +111,7 @@ _Day = Annotated[str | None, typer.Option("--since", metavar="DAY", help="First 
 _DayAfter = Annotated[str | None, typer.Option("--until", metavar="DAY", help="The day after the last.")]
 
 
-@takes("account", "strategy", *AS_OF)
+@takes("account", "strategy", "instrument", *AS_OF)
 def pnl(  # noqa: PLR0913  the options of the contract
     ctx: typer.Context,
     asked: Asked,
@@ -121,7 +123,7 @@ def pnl(  # noqa: PLR0913  the options of the contract
     total: Annotated[bool, typer.Option("--total", help="One sum per currency instead of days.")] = False,
 ) -> None:
     """Realized P&L by day, or in all with --total."""
-    given = asked.filters("account", "strategy")
+    given = asked.filters("account", "strategy", "instrument")
     named = {"since": since, "until": until, "currency": currency, "zone": zone, "rolls_at": rolls_at}
     given |= {name: value for name, value in named.items() if value is not None}
     with reading(ctx, asked) as book:
@@ -135,11 +137,12 @@ def explain(
     asked: Asked,
     instrument: _Instrument,
     account: _Account = "main",
+    leg: _Leg = None,
     figure: Annotated[str, typer.Option("--figure", help="Which figure of the position.")] = "realized_pnl",
 ) -> None:
     """Where a figure comes from: the facts whose amounts sum to it."""
     with reading(ctx, asked) as book:
-        rows = book.explain(instrument, account=account, strategy=asked.strategy, figure=figure)
+        rows = book.explain(instrument, account=account, strategy=asked.strategy, leg=leg, figure=figure)
     answer(session(ctx), rows, EXPLANATION, empty=f"nothing made {figure} of {instrument} in account {account}")
     if rows and not session(ctx).as_json:
         from onebook.cli.tables import cell

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from onebook.cli.groups import grouped
+from onebook.cli.revoking import revoke
 from onebook.cli.session import session
 from onebook.cli.tables import answer, columns, print_object
 from onebook.domain.facts import Hook
@@ -93,17 +94,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 def _revoke(ctx: typer.Context, name: _NAME) -> None:
     """End an address: whoever calls it is refused from now on."""
-    here = session(ctx)
-    with here.open() as book:
-        found: list[Any] = [item for item in book.facts("hook") if item.name == name]
-        if not found:
-            msg = f"there is no hook {name}; see: onebook hook list"
-            raise InputError(msg, field="name", value=name)
-        book.record(found[-1].replaced(is_revoked=True))
-    if here.as_json:
-        print_object({"name": name, "state": "revoked"})
-    else:
-        print(f"the hook {name} is revoked")
+    revoke(ctx, "hook", name)
 
 
 hook = grouped("hook", _list, {"list": _list, "create": _create, "revoke": _revoke}, "Serving")

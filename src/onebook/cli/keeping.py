@@ -8,8 +8,10 @@ import typer
 
 from onebook.cli.asking import reading, seconds
 from onebook.cli.progress import progress
+from onebook.cli.serve import MAX_PORT
 from onebook.cli.session import session
 from onebook.cli.tables import answer, cell, columns, print_object, table
+from onebook.config.values import count
 from onebook.errors import InputError
 
 FOUND_PROBLEMS = 1
@@ -21,15 +23,23 @@ SETTINGS = columns("Setting=key", "Value=value", "From=source", "Note=note 1")
 
 def demo(
     ctx: typer.Context,
-    once: Annotated[bool, typer.Option("--once", help="Run to the end and leave.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Run to the end and leave; no dashboard.")] = False,
     speed: Annotated[str | None, typer.Option("--speed", help="How fast the history runs.")] = None,
+    port: Annotated[
+        str | None, typer.Option("--port", help="Of the dashboard; else 8321, or any that is free.")
+    ] = None,
+    no_serve: Annotated[bool, typer.Option("--no-serve", help="Without the dashboard.")] = False,
 ) -> int:
-    """The main job on the bundled real data, into a fresh book unless --db is given."""
+    """The main job on the bundled real data, into a fresh book unless --db is given; its dashboard until Ctrl-C."""
     import onebook.demo
 
     here = session(ctx)
     pace = None if speed is None else seconds("speed", speed)
-    return onebook.demo.run(url=here.url, once=once, as_json=here.as_json, speed=pace)
+    at = None if port is None else count(0, MAX_PORT)("--port", port)
+    if at is not None and (once or here.as_json or no_serve):
+        msg = "--port: nothing is served with --once, --json or --no-serve; leave --port out"
+        raise InputError(msg, field="port", value=port)
+    return onebook.demo.run(url=here.url, once=once, as_json=here.as_json, speed=pace, port=at, no_serve=no_serve)
 
 
 def verify(ctx: typer.Context) -> int:

@@ -9,6 +9,7 @@ from onebook.cli.groups import grouped
 from onebook.cli.session import session
 from onebook.cli.tables import answer, columns, print_object
 from onebook.errors import InputError
+from onebook.feed.desk import note_deed
 
 SUBSCRIBERS = columns(
     "Subscriber=name", "State=state", "Done=checkpoint", "Lag=lag", "A second=rate 3", "Handled=handled 2",
@@ -41,6 +42,7 @@ def _skip(ctx: typer.Context, name: Name) -> None:
     """Pass over the event at which a subscriber stands still; it stays in the log."""
     with session(ctx).open() as book:
         book.subscribers.skip(name)
+        note_deed(book.note, name, "skip")
     _said(ctx, name, f"{name} passes over the event at which it stands still", skipped=True)
 
 
@@ -48,6 +50,7 @@ def _retry(ctx: typer.Context, name: Name, event: Event = None) -> None:
     """Deliver dead letters again, and let a halted subscriber try again."""
     with session(ctx).open() as book:
         count = book.subscribers.retry(name, event)
+        note_deed(book.note, name, "retry", event_id=event, count=count)
     _said(ctx, name, f"{name} tries again; dead letters that are delivered again: {count}", retried=count)
 
 
@@ -63,6 +66,7 @@ def _drop(
         raise InputError(msg, field="event")
     with session(ctx).open() as book:
         count = book.subscribers.drop(name, event)
+        note_deed(book.note, name, "drop", event_id=event, count=count)
     _said(ctx, name, f"{count} dead letters of {name} are forgotten", dropped=count)
 
 
@@ -74,6 +78,7 @@ def _reset(
     """Move a checkpoint: what comes after it is delivered, again or not at all."""
     with session(ctx).open() as book:
         book.subscribers.reset(name, to)
+        note_deed(book.note, name, "reset", to=to)
     _said(ctx, name, f"{name} goes on after {to}", checkpoint=to)
 
 
@@ -81,6 +86,7 @@ def _remove(ctx: typer.Context, name: Name) -> None:
     """Forget a subscriber that nobody serves any more, with its checkpoint and dead letters."""
     with session(ctx).open() as book:
         book.subscribers.remove(name)
+        note_deed(book.note, name, "remove")
     _said(ctx, name, f"{name} is forgotten", removed=True)
 
 

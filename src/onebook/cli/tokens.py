@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from onebook.cli.groups import grouped
+from onebook.cli.revoking import revoke
 from onebook.cli.session import session
 from onebook.cli.tables import answer, columns, print_object
 from onebook.domain import times
@@ -84,17 +85,7 @@ def _of(token: Token) -> str:
 
 def _revoke(ctx: typer.Context, name: _NAME) -> None:
     """End a token: whoever uses it is refused from now on."""
-    here = session(ctx)
-    with here.open() as book:
-        found: list[Any] = [item for item in book.facts("token") if item.name == name]
-        if not found:
-            msg = f"there is no token {name}; see: onebook token list"
-            raise InputError(msg, field="name", value=name)
-        book.record(found[-1].replaced(is_revoked=True))
-    if here.as_json:
-        print_object({"name": name, "state": "revoked"})
-    else:
-        print(f"the token {name} is revoked")
+    revoke(ctx, "token", name)
 
 
 token = grouped("token", _list, {"list": _list, "create": _create, "revoke": _revoke}, "Serving")

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Protocol
 
 from rich.console import Console
@@ -47,15 +47,18 @@ class Lines:
     Args:
         replay: what is played.
         observer: what it is worth.
+        pace: sessions per second; None for as fast as it goes.
     """
 
-    def __init__(self, replay: Replay, observer: Observer) -> None:
+    def __init__(self, replay: Replay, observer: Observer, pace: float | None) -> None:
         self._replay = replay
         self._observer = observer
+        self._pace = pace
+        self._due = 0.0
         self._last: Session | None = None
 
     def show(self, session: Session) -> bool:
-        """Print a line when a year has begun."""
+        """Print a line when a year has begun, and wait for the pace."""
         before, self._last = self._last, session
         if before is not None and before.day.year != session.day.year:
             sys.stderr.write(
@@ -63,6 +66,10 @@ class Lines:
                 f"  {self._replay.book.status().entries:>6,} entries"
                 f"  equity {words.amount(self._observer.worth, 0):>8} USD\n"
             )
+        if self._pace is not None:
+            self._due = max(self._due + 1 / self._pace, perf_counter() - _FRAME_SECONDS)
+            while not self._replay.runner.is_stopping and (left := self._due - perf_counter()) > 0:
+                sleep(min(left, _FRAME_SECONDS))
         return True
 
 
@@ -74,10 +81,14 @@ class LiveScreen:
         observer: draws up the scenes.
         money: what the bots realized, read in the background.
         pace: sessions per second; None for as fast as it goes.
+        foot: a line below what the keys do; empty: none.
     """
 
-    def __init__(self, replay: Replay, observer: Observer, money: MoneyReader, pace: float | None) -> None:
+    def __init__(
+        self, replay: Replay, observer: Observer, money: MoneyReader, pace: float | None, foot: str = ""
+    ) -> None:
         self.pace = pace
+        self._foot = foot
         self.paused_seconds = 0.0
         self._runner = replay.runner
         self._observer = observer
@@ -140,14 +151,19 @@ class LiveScreen:
     def _draw(self, session: Session, state: str = "") -> None:
         pace = "full speed" if self.pace is None else f"{self.pace:,.0f} sessions a second"
         state = state or f"q leaves   space {'goes on' if self._paused else 'pauses'}   + − {pace}"
+        state = f"{state}\n{self._foot}" if self._foot else state
         self._live.update(draw(self._observer.scene(session, self._money.money), state), refresh=True)
         self._drawn_at = perf_counter()
 
-    def hold(self, session: Session) -> None:
-        """Keep the last picture until a key is pressed; not at all where no key can be."""
+    def hold(self, session: Session) -> bool:
+        """Keep the last picture until a key is pressed; not at all where no key can be. False for Ctrl-C."""
         self._draw(session, _THE_END)
-        while self._keys.are_there and not self._keys.read(_FRAME_SECONDS * 5):
-            self._draw(session, _THE_END)
+        try:
+            while self._keys.are_there and not self._keys.read(_FRAME_SECONDS * 5):
+                self._draw(session, _THE_END)
+        except KeyboardInterrupt:
+            return False
+        return True
 
 
 def play(replay: Replay, observer: Observer, screen: Screen) -> tuple[Session | None, str]:

@@ -18,6 +18,7 @@ from onebook.demo.market import MORNING, shown
 from onebook.domain.facts import AnyFact, CashMovement, CorporateAction, Limits, Rate
 from onebook.domain.market import Seen
 from onebook.domain.matching import Rules
+from onebook.domain.reports import Event
 from onebook.trading.brokers.paper import PaperBroker
 from onebook.trading.brokers.paper_rules import Fees, PaperRules
 
@@ -51,6 +52,8 @@ class Venue(PaperBroker):
         super().__init__(book, ACCOUNT, RULES, clock=clock)
         self._of = book
         self._sessions = sessions
+        self._changes: dict[str, Event] = {}
+        self._seen = 0
 
     def see(self, seen: Seen) -> None:
         """Record what came overnight, if this is the first of a session; then match."""
@@ -68,9 +71,18 @@ class Venue(PaperBroker):
             raise refusal.error
 
     def _is_looked_at(self, name: str, session: Session) -> bool:
-        """Say whether the person of the script has had the time to find out what happened."""
-        changes = self._of.events(types="trading_state_changed", accounts=[ACCOUNT], strategies=[name])
-        return session.at(MORNING) - max(change.occurred_at for change in changes) >= LOOKING
+        """Say whether a limit stopped a bot, and the person of the script has had the time to find out what happened.
+
+        What somebody did by hand stays until that person takes it back.
+        """
+        head = self._of.status().entries
+        for change in self._of.events(after=self._seen, types="trading_state_changed", accounts=[ACCOUNT]):
+            self._changes[change.strategy] = change
+        self._seen = head
+        last = self._changes.get(name)
+        if last is None or last.data["cause"] == "manual":
+            return False
+        return session.at(MORNING) - last.occurred_at >= LOOKING
 
     def _news(self, session: Session) -> Iterator[AnyFact]:
         yield from map(rate, session.rates)

@@ -21,10 +21,10 @@ _ROOM_FOR_MORE = 60
 
 
 def draw(scene: Scene, state: str) -> Layout:
-    """Return the whole screen; ``state`` is the line at its foot."""
+    """Return the whole screen; ``state`` is what stands at its foot, one line or more."""
     screen = Layout()
     screen.split_column(
-        Layout(_header(scene), size=4), Layout(name="body"), Layout(Text(f" {state}", words.QUIET), size=1)
+        Layout(_header(scene), size=4), Layout(name="body"), Layout(_foot(state), size=state.count("\n") + 1)
     )
     screen["body"].split_row(Layout(name="left"), Layout(name="right"))
     rows = max(len(scene.positions), 7) + 4
@@ -38,6 +38,10 @@ def draw(scene: Scene, state: str) -> Layout:
         Layout(Panel(Events(scene), title="events", title_align="left", border_style="blue")),
     )
     return screen
+
+
+def _foot(state: str) -> Text:
+    return Text("\n".join(f" {line}" for line in state.split("\n")), words.QUIET)
 
 
 def _header(scene: Scene) -> Panel:

@@ -31,6 +31,7 @@ FACT_TYPES = frozenset(
 
 STATE_CHANGED = "state_changed"
 PUBLISHED = "published"
+SUBSCRIBER_CHANGED = "subscriber_changed"
 
 OWN_TYPES = FACT_TYPES | {
     "annotated",
@@ -68,6 +69,7 @@ KEPT_TYPES = frozenset(
         "runner_started",
         "runner_stopped",
         "segment_archived",
+        SUBSCRIBER_CHANGED,
         "trade_exit_updated",
         "trade_logged",
     }

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from onebook.domain import times
@@ -440,22 +441,35 @@ class StatePath:
     source: str
 
 
+_AS_IT_IS = frozenset({str, int, float, bool, type(None)})
+_SPREAD = frozenset({"fill", "order", "signal"})
+"""Fields that hold a fact, whose own fields stand in the place of it."""
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(kind))
+
+
 def as_plain(value: Any) -> Any:
     """Return an answer as plain JSON data: money as text, times RFC 3339, tuples as lists."""
+    kind: Any = type(value)
+    if kind in _AS_IT_IS:
+        return value
     if isinstance(value, Decimal):
         return plain(value)
     if isinstance(value, datetime):
         return times.to_text(times.from_datetime("", value))
     if hasattr(value, "__dataclass_fields__"):
         shown: dict[str, Any] = {}
-        for item in fields(value):
-            part = getattr(value, item.name)
-            if item.name in {"fill", "order", "signal"} and hasattr(part, "__dataclass_fields__"):
+        for name in _names(kind):
+            part = getattr(value, name)
+            if name in _SPREAD and hasattr(part, "__dataclass_fields__"):
                 shown |= as_plain(part)
-            elif item.name.endswith("_ns"):
-                shown[item.name[:-3] + "_at"] = None if part is None else times.to_text(part)
+            elif name.endswith("_ns"):
+                shown[name[:-3] + "_at"] = None if part is None else times.to_text(part)
             else:
-                shown[item.name] = as_plain(part)
+                shown[name] = part if type(part) in _AS_IT_IS else as_plain(part)
         return shown
     if isinstance(value, Mapping):
         return {str(key): as_plain(item) for key, item in value.items()}
@@ -463,7 +477,7 @@ def as_plain(value: Any) -> Any:
         return [as_plain(item) for item in value]
     if isinstance(value, Exception):
         return {"code": type(value).__name__, "message": str(value)}
-    if value is None or isinstance(value, str | int | float | bool):
+    if isinstance(value, str | int | float):
         return value
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 

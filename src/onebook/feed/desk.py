@@ -3,13 +3,15 @@
 Whoever serves a subscriber notices within two seconds that its checkpoint was moved, and goes on from there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from time import time_ns
+from typing import Any
 
 from onebook.book.log import WHOLE, place_after
 from onebook.book.logged import Place
 from onebook.book.subscribers import shown_place, subscriber_states
 from onebook.domain import times
+from onebook.domain.event_types import SUBSCRIBER_CHANGED
 from onebook.domain.reports import DeadLetterState, SubscriberState
 from onebook.errors import InputError, StoreError
 from onebook.store.port import Store
@@ -35,23 +37,31 @@ class Desk:
         with self._store.reading() as reader:
             return subscriber_states(reader)
 
-    def dead_letters(self, name: str | None = None) -> Iterator[DeadLetterState]:
-        """Return the events that one subscriber, or any, could not handle, in the order of the log.
+    def dead_letters(
+        self, name: str | None = None, *, after: tuple[str, str] | None = None
+    ) -> Iterator[DeadLetterState]:
+        """Return the events that one subscriber, or any, could not handle, by subscriber and in the order of the log.
 
         Args:
             name: of the subscriber; None for all.
+            after: the subscriber and the event id of the last one seen; None: from the first on.
+
+        Raises:
+            InputError: there is no such subscriber, or ``after`` holds no event id.
         """
-        after = ("", 0, 0)
         if name is not None:
             self._known(name)
+        return self._letters(name, ("", 0, 0) if after is None else (after[0], *_place(after[1])))
+
+    def _letters(self, name: str | None, place: tuple[str, int, int]) -> Iterator[DeadLetterState]:
         while True:
             with self._store.reading() as reader:
-                page = reader.dead_letters(name, after, PAGE)
+                page = reader.dead_letters(name, place, PAGE)
             for letter in page:
                 yield _letter_state(letter)
             if len(page) < PAGE:
                 return
-            after = (page[-1].subscriber, page[-1].sequence, page[-1].ordinal)
+            place = (page[-1].subscriber, page[-1].sequence, page[-1].ordinal)
 
     # ---- acting ----
 
@@ -147,6 +157,30 @@ class Desk:
             msg = f"{name!r} is no subscriber of this book; {known}"
             raise InputError(msg, name=name)
         return row
+
+
+def note_deed(
+    note: Callable[[str, dict[str, Any]], bool],
+    name: str,
+    deed: str,
+    *,
+    event_id: str | None = None,
+    to: str | int | None = None,
+    count: int | None = None,
+) -> None:
+    """Write into the log what a person did about a subscriber; who it was stands beside it as the actor.
+
+    Args:
+        note: the book's.
+        name: of the subscriber.
+        deed: the call: ``skip``, ``retry``, ``drop``, ``reset`` or ``remove``.
+        event_id: of the one dead letter that it was about.
+        to: where the checkpoint was moved.
+        count: how many dead letters.
+    """
+    said = {"event_id": event_id, "to": to, "count": count}
+    kept = {key: value for key, value in said.items() if value is not None}
+    note(SUBSCRIBER_CHANGED, {"subscriber": name, "deed": deed, **kept})
 
 
 def _letter_state(letter: DeadLetter) -> DeadLetterState:

@@ -43,6 +43,7 @@ class Parameter:
         choices: the only values there are; empty for any.
         is_required: whether it must be given.
         example: a value that works.
+        most: the largest number that is taken; None: any.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Parameter:
     choices: tuple[str, ...] = ()
     is_required: bool = False
     example: str | None = None
+    most: int | None = None
 
     def taken(self, text: str) -> Any:
         """Return the value of a text.
@@ -132,19 +134,20 @@ RunAsync = Callable[[Call], Coroutine[Any, Any, Reply]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """One address of the service.
+class Address:
+    """One address of the service, as the document tells it.
 
     Attributes:
         method: GET, POST and so on.
         path: as in the document; ``{instrument}`` and ``{path}`` at the end take the rest of the path.
         name: its name in the document, unique.
         about: one sentence.
-        run: answers on a thread of the pool; an ``async def`` answers in the event loop.
+        details: more of it, where one sentence is too little.
         group: the heading in the document.
         parameters: what it takes beside a body.
-        body: the schema's name of what it takes; a list of names when any of them.
-        answers: the schema's name of each status that is no problem; empty for no body.
+        body: the schema's name of what it takes.
+        body_types: the media in which the body may come.
+        answers: the schema's name of each status that is no problem; empty for no JSON.
         problems: the statuses of problems that it can answer with, beside those that every address can.
         type: of the answers' media.
     """
@@ -153,13 +156,25 @@ class Endpoint:
     path: str
     name: str
     about: str
-    run: Run | RunAsync
+    details: str = ""
     group: str = "Reading"
     parameters: tuple[Parameter, ...] = ()
     body: str = ""
+    body_types: tuple[str, ...] = (JSON_TYPE,)
     answers: Mapping[int, str]
     problems: tuple[int, ...] = ()
     type: str = JSON_TYPE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint(Address):
+    """An address of the table that answers: its requests are taken apart as it says.
+
+    Attributes:
+        run: answers on a thread of the pool; an ``async def`` answers in the event loop.
+    """
+
+    run: Run | RunAsync
 
     @property
     def rest(self) -> str:

@@ -7,8 +7,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
+from onebook.http.lines import ABORT
 from onebook.http.ready import PUSH, READY
-from onebook.http.stream import ABORT
 
 
 class Connection(HttpToolsProtocol):

@@ -60,6 +60,8 @@ def _operation(path: str, method: str, operation: Mapping[str, Any]) -> str:
         f'<section id="{_text(name)}"><h3><b>{method.upper()}</b> <code>{_text(path)}</code></h3>',
         f"<p>{_text(operation['summary'])}</p>",
     ]
+    if "description" in operation:
+        parts.append(f"<p>{_text(operation['description'])}</p>")
     if operation["parameters"]:
         parts.append("<table><thead><tr><th>Parameter<th>Where<th>What</tr></thead><tbody>")
         for item in operation["parameters"]:
@@ -109,7 +111,7 @@ def _problems(codes: Mapping[str, tuple[int, bool, str]]) -> list[str]:
 
 
 def _json(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, indent=2)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
     shown = text if len(text) <= MAX_EXAMPLE else text[:MAX_EXAMPLE] + "\n…"
     return f"<pre>{_text(shown)}</pre>"
 

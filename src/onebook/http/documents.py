@@ -1,13 +1,16 @@
 """``/openapi.json`` and ``/docs``: every address, made from the same table that answers."""
 
 import json
+import re
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from onebook.errors import BookError
-from onebook.http.calls import Call, Endpoint, Parameter, Reply
+from onebook.http.calls import JSON_TYPE, Address, Call, Endpoint, Parameter, Reply
+from onebook.http.described import DESCRIBED
 from onebook.http.problems import CODES, PROBLEM_TYPE, plain_problem
+from onebook.http.roles import ANYONE, allowed
 from onebook.http.routes import ENDPOINTS, route_handlers
 from onebook.http.schemas import all_schemas, body_schema, ref
 
@@ -18,10 +21,11 @@ EVERYWHERE = (400, 401, 403, 422, 429, 500, 503)
 """Problems that every address can answer with."""
 
 _WITH_BODY = (413, 415)
+_PARAMETER = re.compile(r"\{\w+\}")
 _ABOUT = (
     "The one book of record for trading bots. Money, prices and quantities are text in plain notation; sequences and "
     "counts are numbers; times are RFC 3339 UTC. Lists are pages: follow next_after. Errors are RFC 9457 problems with "
-    "a stable code. Reads take as_of and known."
+    "a stable code. Reads take as_of and known. x-roles says who may ask; anyone needs no token."
 )
 _KINDS: dict[str, dict[str, Any]] = {
     "text": {"type": "string"},
@@ -33,9 +37,11 @@ _KINDS: dict[str, dict[str, Any]] = {
     "number": {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"},
 }
 _STATUS_SAYS = {
+    101: "The connection speaks WebSocket from here on.",
     200: "It is so.",
     201: "It is recorded, and durable.",
     204: "It is gone.",
+    304: "It is what If-None-Match names.",
     409: "It contradicts what is there.",
 }
 
@@ -47,8 +53,8 @@ def document() -> dict[str, Any]:
 
     paths: dict[str, Any] = {}
     pages = sorted({name for item in ENDPOINTS for name in item.answers.values() if name.endswith("Page")})
-    for endpoint in (*ENDPOINTS, *OWN):
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
+    for address in addresses():
+        paths.setdefault(address.path, {})[address.method.lower()] = _operation(address)
     return {
         "openapi": "3.1.0",
         "info": {"title": "onebook", "version": __version__, "description": _ABOUT, "license": {
@@ -56,7 +62,7 @@ def document() -> dict[str, Any]:
         }},
         "servers": [{"url": "/", "description": "This service."}],
         "security": [{"token": []}, {"cookie": []}, {}],
-        "tags": [{"name": name} for name in sorted({endpoint.group for endpoint in (*ENDPOINTS, *OWN)})],
+        "tags": [{"name": name} for name in sorted({address.group for address in addresses()})],
         "paths": paths,
         "components": {
             "schemas": all_schemas(pages),
@@ -74,30 +80,51 @@ def document() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _operation(endpoint: Endpoint) -> dict[str, Any]:
-    said = examples().get(endpoint.name, [])
+def addresses() -> tuple[Address, ...]:
+    """Return every address that the service answers."""
+    return (*ENDPOINTS, *OWN, *DESCRIBED)
+
+
+def _operation(address: Address) -> dict[str, Any]:
+    said = examples().get(address.name, [])
     operation: dict[str, Any] = {
-        "operationId": endpoint.name,
-        "summary": endpoint.about,
-        "tags": [endpoint.group],
-        "parameters": [_parameter(item) for item in endpoint.parameters],
-        "responses": _responses(endpoint, said),
+        "operationId": address.name,
+        "summary": address.about,
+        "tags": [address.group],
+        "x-roles": _roles(address),
+        "parameters": [_parameter(item) for item in address.parameters],
+        "responses": _responses(address, said),
     }
-    if endpoint.body:
-        content: dict[str, Any] = {"schema": body_schema(endpoint.body)}
-        shown = {item["name"]: {"value": item["body"]} for item in said if item.get("body") is not None}
-        if shown:
-            content["examples"] = shown
-        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
+    if address.details:
+        operation["description"] = address.details
+    if ANYONE in operation["x-roles"]:
+        operation["security"] = [{}]
+    if address.body:
+        operation["requestBody"] = {"required": True, "content": _bodies(address, said)}
     return operation
+
+
+def _roles(address: Address) -> list[str]:
+    """Return who may ask, as the table of roles says it; ``anyone`` needs no token."""
+    method = "WS" if 101 in address.answers else address.method
+    return sorted(allowed(method, _PARAMETER.sub("1", address.path)) or ())
+
+
+def _bodies(address: Address, said: list[dict[str, Any]]) -> dict[str, Any]:
+    content: dict[str, Any] = {"schema": body_schema(address.body)}
+    shown = {item["name"]: {"value": item["body"]} for item in said if item.get("body") is not None}
+    if shown:
+        content["examples"] = shown
+    others = {name: {"schema": _KINDS["text"]} for name in address.body_types if name != JSON_TYPE}
+    return {JSON_TYPE: content, **others}
 
 
 def _parameter(item: Parameter) -> dict[str, Any]:
     schema = dict(_KINDS[item.kind])
     if item.choices:
         schema["enum"] = list(item.choices)
-    if item.name == "limit":
-        schema["maximum"] = 1000
+    if item.most is not None:
+        schema["maximum"] = item.most
     if item.where == "path" and item.kind == "text":
         schema["minLength"] = 1
     shown: dict[str, Any] = {"name": item.name, "in": item.where, "description": item.about, "schema": schema}
@@ -108,22 +135,20 @@ def _parameter(item: Parameter) -> dict[str, Any]:
     return shown
 
 
-def _responses(endpoint: Endpoint, said: list[dict[str, Any]]) -> dict[str, Any]:
+def _responses(address: Address, said: list[dict[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for status, name in sorted(endpoint.answers.items()):
+    for status, name in sorted(address.answers.items()):
         response: dict[str, Any] = {"description": _STATUS_SAYS.get(status, "An answer.")}
-        if name:
-            content: dict[str, Any] = {"schema": ref(name)}
+        if name or (status == 200 and address.type != JSON_TYPE):
+            content: dict[str, Any] = {"schema": ref(name) if name else {"type": "string"}}
             shown = {item["name"]: {"value": item["response"]} for item in said if item["status"] == status}
             if shown:
                 content["examples"] = shown
-            response["content"] = {endpoint.type: content}
-        elif endpoint.type != "application/json":
-            response["content"] = {endpoint.type: {"schema": {"type": "string"}}}
+            response["content"] = {address.type: content}
         found[str(status)] = response
-    if endpoint.method == "GET":
-        found["304"] = {"description": "It is what If-None-Match names."}
-    problems = {*EVERYWHERE, *endpoint.problems, *(_WITH_BODY if endpoint.body else ())}
+    if isinstance(address, Endpoint) and address.method == "GET":
+        found["304"] = {"description": _STATUS_SAYS[304]}
+    problems = {*EVERYWHERE, *address.problems, *(_WITH_BODY if address.body else ())}
     for status in sorted(problems):
         if str(status) not in found:
             found[str(status)] = {"$ref": "#/components/responses/Problem"}

@@ -10,10 +10,11 @@ from onebook.book.log import Filter, make_filter
 from onebook.domain.reports import as_json
 from onebook.errors import InputError, NotAllowed, StoreClosed
 from onebook.http.frames import Frame
+from onebook.http.lines import Line, Reader, abort_of, read_again
 from onebook.http.prices import MAX_PER_SECOND
 from onebook.http.problems import plain_problem, send_reply
 from onebook.http.ready import PUSHED, push_of
-from onebook.http.stream import Begin, Line, Reader, Stream, abort_of, read_again
+from onebook.http.stream import Begin, Stream
 
 if TYPE_CHECKING:
     from onebook.http.service import Service

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from onebook.domain import times
+from onebook.errors import InputError
 from onebook.http import wire
 from onebook.http.asof import AS_OF, view_of
 from onebook.http.calls import Call, Endpoint, Parameter, Reply
@@ -26,14 +27,14 @@ FILTERS = (*WHOSE, *SPAN)
 
 
 def listing(
-    path: str, about: str, run: Callable[[Call], Reply], schema: str, *more: Parameter, problems: tuple[int, ...] = ()
+    path: str, about: str, run: Callable[[Call], Reply], schema: str, *more: Parameter, group: str = "Reading"
 ) -> Endpoint:
     """Return an address that lists."""
     name = "list_" + path.replace("-", "_").replace("/", "_")
     parameters = (*more, *PAGED, *AS_OF)
     return Endpoint(
         method="GET", path=f"/v1/{path}", name=name, about=about, run=run, parameters=parameters,
-        answers={200: f"{schema}Page"}, problems=problems,
+        answers={200: f"{schema}Page"}, group=group,
     )  # fmt: skip
 
 
@@ -71,6 +72,17 @@ def _defined(call: Call, kind: str, key: Callable[[Any], tuple[str, ...]]) -> Re
     return keyed_page(call, view_of(call).facts(kind), key)
 
 
+def _orders(call: Call) -> Reply:
+    if "client_order_id" not in call.given:
+        return _timed(call, "orders", _occurred, "is_open")
+    others = call.chosen("strategy", "instrument", "since", "until", "is_open")
+    if others:
+        msg = f"client_order_id names one order; leave {', '.join(others)} out"
+        raise InputError(msg, field=next(iter(others)))
+    found = view_of(call).order(call.given["client_order_id"], **call.chosen("account"))
+    return wire.page([] if found is None else [found], None)
+
+
 # ---- round trips ----
 
 
@@ -103,7 +115,6 @@ def _journal(call: Call) -> Reply:
 def _of_day(call: Call) -> dict[str, Any]:
     """Return the parameters with the span of a day in the book's zone."""
     from onebook.domain.days import Days
-    from onebook.errors import InputError
 
     given = dict(call.given)
     if "since" in given or "until" in given:
@@ -125,14 +136,17 @@ def _with_signals(view: "Reading", trips: Sequence[Any]) -> Sequence[Any]:
 
 # ---- the log ----
 
-_HISTORY = (
+EVENT_FILTERS = (
     Parameter(name="types", about="Only these types, with commas; patterns such as trade_*.", example="trade_*"),
     Parameter(name="instruments", about="Only these instruments, with commas."),
     Parameter(name="accounts", about="Only these accounts, with commas."),
     Parameter(name="strategies", about="Only these strategies, with commas."),
     Parameter(name="min_quantity", kind="number", about="Leave fills of a smaller quantity out."),
     Parameter(name="min_amount", kind="number", about="Leave fills of a smaller quantity × price out."),
-    Parameter(name="limit", kind="count", about="Most events of a page, 1 to 1000; 100 when left out."),
+)
+_HISTORY = (
+    *EVENT_FILTERS,
+    PAGED[0],
     Parameter(name="after", about="Behind this sequence or event id; from the beginning when left out.", example="0"),
 )
 
@@ -169,7 +183,10 @@ def _definitions(path: str, kind: str, about: str, schema: str, *names: str) -> 
 
 ENDPOINTS = (
     _time_list("fills", "Fills that stand, oldest first.", "RecordedFill", "fills", *FILTERS),
-    _time_list("orders", "Orders and how far they are, oldest first.", "OrderState", "orders", *FILTERS, IS_OPEN),
+    listing(
+        "orders", "Orders and how far they are, oldest first.", _orders, "OrderState", *FILTERS, IS_OPEN,
+        Parameter(name="client_order_id", about="Only the order of this id; with account where several have it."),
+    ),
     _fact_list("order-updates", "order_update", "What was said of orders.", "OrderUpdate", ACCOUNT, *SPAN),
     _time_list(
         "signals", "Signals and what became of them, oldest first.", "SignalState", "signals", *FILTERS,

@@ -1,9 +1,11 @@
 """``GET /v1/overview``: everything that a dashboard needs at first, in one answer. Afterwards it follows the events."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from onebook.book.daily import DayQuery, daily_by_strategy, daily_pnl
 from onebook.book.keeping import book_id
 from onebook.book.lens import Lens
 from onebook.book.money import covered
@@ -19,6 +21,7 @@ from onebook.http import wire
 from onebook.http.asof import AS_OF, view_of
 from onebook.http.calls import Call, Endpoint, Reply
 from onebook.http.reads import moment_of
+from onebook.store.codec import decode_raw
 
 if TYPE_CHECKING:
     from onebook.app import Book
@@ -49,14 +52,16 @@ def _overview(call: Call) -> Reply:
 def _read(call: Call, view: "Reading", head: int, *, is_now: bool) -> dict[str, Any]:
     book, moment = call.book, moment_of(call)
     sequence = _sequence(call, head)
+    recorded = sequence if is_now else _recorded_by(call, sequence, moment)
     settings = (view.facts("settings") or [BookSettings()])[-1]
     positions = view.positions()
+    day = Days(settings.zone, settings.rolls_at).of(moment).isoformat()
     with book.store.reading() as reader:
-        lens = Lens(reader, None if is_now else sequence)
+        lens = Lens(reader, None if is_now else sequence, moment if _is_moment(call) else None)
         worths = worths_at(lens, view.rate, positions)
         counts = covered(lens, None)
+        today = _today(lens, day)
     counted = [item for item in positions if counts(item.account)]
-    day = Days(settings.zone, settings.rolls_at).of(moment).isoformat()
     return {
         "book": book_id(book.store),
         "sequence": sequence,
@@ -69,12 +74,12 @@ def _read(call: Call, view: "Reading", head: int, *, is_now: bool) -> dict[str, 
         "marks": book.marks() if is_now else _marks_of(positions),
         "equity": view.equity(),
         "exposure": _exposure(settings.base_currency, counted, worths),
-        "pnl_today": _today(view, day),
+        "pnl_today": today,
         "orders": view.orders(is_open=True, limit=MAX_ROWS),
         "protections": book.trading.protections()[:MAX_ROWS] if is_now else [],
         "limits": _limits(book, positions, worths) if is_now else [_limit(item, {}) for item in view.facts("limits")],
-        "trading_state": _trading(book, sequence),
-        "last_events": _last_events(book, sequence),
+        "trading_state": _trading(book, recorded),
+        "last_events": _last_events(book, recorded),
         "bots": _bots(book, moment) if is_now else [],
         "status": book.status() if is_now else None,
         "breaks": view.breaks(state="open", limit=MAX_ROWS),
@@ -87,6 +92,24 @@ def _sequence(call: Call, head: int) -> int:
     return min(int(limit), head)
 
 
+def _is_moment(call: Call) -> bool:
+    as_of = call.given.get("as_of", "")
+    return bool(as_of) and not as_of.isdecimal()
+
+
+def _recorded_by(call: Call, sequence: int, moment: int) -> int:
+    """Return the newest entry up to a sequence that was recorded by the moment that was asked for."""
+    if not _is_moment(call):
+        return sequence
+    with call.book.store.reading() as reader:
+
+        def recorded_at(number: int) -> int:
+            row = reader.entry(number)
+            return moment if row is None else decode_raw(number, row[1]).at
+
+        return bisect_right(range(1, sequence + 1), moment, key=recorded_at)
+
+
 def _marks_of(positions: Sequence["Position"]) -> list[dict[str, Any]]:
     """Return the marks that positions of the past were valued at."""
     found = {item.instrument: item for item in positions if item.mark is not None}
@@ -96,12 +119,12 @@ def _marks_of(positions: Sequence["Position"]) -> list[dict[str, Any]]:
     ]
 
 
-def _today(view: "Reading", day: str) -> dict[str, Any]:
+def _today(lens: Lens, day: str) -> dict[str, Any]:
     """Return what today realized, in all and by strategy; a row per currency."""
-    strategies = sorted({item.strategy or "" for item in view.positions(is_open=None)})
-    rows = [(name, row) for name in strategies for row in view.daily_pnl(since=day, strategy=name)]
+    query = DayQuery(since=day)
+    total = [{"currency": row.currency, "net": row.net} for row in daily_pnl(lens, query) if row.day == day]
+    rows = sorted(daily_by_strategy(lens, query), key=lambda item: (item[0], item[1].currency))
     by_strategy = [{"strategy": name, "currency": row.currency, "net": row.net} for name, row in rows if row.day == day]
-    total = [{"currency": row.currency, "net": row.net} for row in view.daily_pnl(since=day) if row.day == day]
     return {"total": total, "by_strategy": by_strategy}
 
 

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from onebook.book.reading import Reading
 
 PAGED = (
-    Parameter(name="limit", kind="count", about=f"Most rows of a page, 1 to {MAX_PAGE}; {DEFAULT_PAGE} when left out."),
+    Parameter(
+        name="limit", kind="count", most=MAX_PAGE,
+        about=f"Most rows of a page, 1 to {MAX_PAGE}; {DEFAULT_PAGE} when left out.",
+    ),
     Parameter(name="after", about="Where to go on: next_after of the page before."),
-)
+)  # fmt: skip
 _BAD = "is no place in this list; write what next_after said"
 
 
@@ -156,20 +159,25 @@ def keyed_page(call: Call, rows: Sequence[Any], key: Callable[[Any], tuple[str, 
 
     Args:
         call: with ``limit`` and ``after``.
-        rows: all of them, in any order.
+        rows: all of them, in any order; or those behind :func:`key_after`, one more than a page has.
         key: texts that name a row, in the order of the list.
     """
-    limit, after = limit_of(call), call.given.get("after")
-    ordered = sorted(rows, key=key)
-    if after is not None:
-        last = _key(after)
-        ordered = [row for row in ordered if key(row) > last]
+    limit, last = limit_of(call), key_after(call)
+    ordered = [row for row in sorted(rows, key=key) if key(row) > last]
     shown = list(islice(ordered, limit))
     more = len(ordered) > limit
     return wire.page(shown, json.dumps(key(shown[-1]), ensure_ascii=False) if more else None)
 
 
-def _key(text: str) -> tuple[str, ...]:
+def key_after(call: Call) -> tuple[str, ...]:
+    """Return the key behind which a page begins; empty for the first page.
+
+    Raises:
+        InputError: ``after`` is none.
+    """
+    text = call.given.get("after")
+    if text is None:
+        return ()
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):

@@ -13,7 +13,7 @@ from onebook.http import wire
 from onebook.http.asof import AS_OF, refuse_past, view_of
 from onebook.http.calls import Call, Endpoint, Parameter, Reply
 from onebook.http.lists import ACCOUNT, INSTRUMENT, STRATEGY, WHOSE, listing
-from onebook.http.paging import PAGED, Timed, keyed_page, limit_of, timed_page
+from onebook.http.paging import PAGED, Timed, key_after, keyed_page, limit_of, timed_page
 from onebook.http.problems import plain_problem
 
 OF_PATH = Parameter(
@@ -37,6 +37,7 @@ DAYS = (
     Parameter(name="rolls_at", about="When a day ends: HH:MM."),
     ACCOUNT,
     STRATEGY,
+    INSTRUMENT,
     CURRENCY,
 )
 CURVE = (
@@ -54,7 +55,8 @@ MAX_POINTS = 100_000
 def _positions(call: Call) -> Reply:
     given = call.chosen("account", "strategy", "instrument")
     wanted = call.given.get("is_open", "true")
-    rows = view_of(call).positions(**given, is_open={"true": True, "false": False, "all": None}[wanted])
+    is_open = {"true": True, "false": False, "all": None}[wanted]
+    rows = view_of(call).positions(**given, is_open=is_open, after=key_after(call), limit=limit_of(call) + 1)
     return keyed_page(call, rows, lambda row: (row.account, row.instrument, row.strategy or "", row.leg))
 
 
@@ -69,12 +71,12 @@ def _position(call: Call) -> Reply:
 
 
 def _lots(call: Call) -> Reply:
-    found = view_of(call).lots(call.given["instrument"], **call.chosen("account", "strategy", "method"))
+    found = view_of(call).lots(call.given["instrument"], **call.chosen("account", "strategy", "leg", "method"))
     return wire.reply(found)
 
 
 def _explain(call: Call) -> Reply:
-    name, given = call.given["instrument"], call.chosen("account", "strategy", "figure")
+    name, given = call.given["instrument"], call.chosen("account", "strategy", "leg", "figure")
     return timed_page(call, Timed(read=lambda view, _, count: view.explain(name, **given)[:count]))
 
 
@@ -87,12 +89,12 @@ def _balances(call: Call) -> Reply:
 
 
 def _pnl(call: Call) -> Reply:
-    given = call.chosen("since", "until", "zone", "rolls_at", "account", "strategy", "currency")
+    given = call.chosen(*(item.name for item in DAYS))
     return keyed_page(call, view_of(call).pnl(**given), lambda row: (row.currency,))
 
 
 def _daily(call: Call) -> Reply:
-    given = call.chosen("since", "until", "zone", "rolls_at", "account", "strategy", "currency")
+    given = call.chosen(*(item.name for item in DAYS))
     return keyed_page(call, view_of(call).daily_pnl(**given), lambda row: (row.day, row.currency))
 
 
@@ -165,11 +167,6 @@ def _status(call: Call) -> Reply:
     return wire.reply(call.book.status())
 
 
-def _subscribers(call: Call) -> Reply:
-    refuse_past(call, "subscribers")
-    return keyed_page(call, call.book.subscribers(), lambda row: (row.name,))
-
-
 def verifier() -> Callable[[Call], Reply]:
     """Return what verifies the book, one request at a time."""
     lock = threading.Lock()
@@ -199,8 +196,8 @@ def _one(path: str, about: str, run: Callable[[Call], Reply], schema: str, *more
 OPENED = Parameter(
     name="is_open", choices=("true", "false", "all"), about="true (when left out), false for flat ones, all."
 )
-_LOTS = (OF_ACCOUNT, OF_STRATEGY, METHOD)
-_EXPLAIN = (OF_ACCOUNT, OF_STRATEGY, FIGURE, *PAGED)
+_LOTS = (OF_ACCOUNT, OF_STRATEGY, LEG, METHOD)
+_EXPLAIN = (OF_ACCOUNT, OF_STRATEGY, LEG, FIGURE, *PAGED)
 
 ENDPOINTS = (
     listing(
@@ -230,6 +227,5 @@ ENDPOINTS = (
     listing("equity/curve", "Equity at moments.", _curve, "EquityPoint", *CURVE),
     listing("marks", "The newest prices.", _marks, "Mark", INSTRUMENT),
     _one("status", "The book in numbers, now.", _status, "Status"),
-    listing("subscribers", "The durable subscribers, now.", _subscribers, "SubscriberState"),
     _one("verify", "Every hash checked, every figure folded again, now.", verifier(), "Verification"),
 )  # fmt: skip

@@ -5,7 +5,19 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from onebook.errors import InputError
-from onebook.http import lists, overview, price_history, problems, reads, state, trading, wire, writes
+from onebook.http import (
+    lists,
+    overview,
+    price_history,
+    problems,
+    protections,
+    reads,
+    state,
+    subscribers,
+    trading,
+    wire,
+    writes,
+)
 from onebook.http.calls import Call, Endpoint, Reply, Serves, caller_of
 
 if TYPE_CHECKING:
@@ -18,6 +30,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *lists.ENDPOINTS,
     *writes.ENDPOINTS,
     *trading.ENDPOINTS,
+    *protections.ENDPOINTS,
+    *subscribers.ENDPOINTS,
     *state.ENDPOINTS,
 )
 

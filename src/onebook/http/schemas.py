@@ -7,8 +7,12 @@ from decimal import Decimal
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from onebook import health
 from onebook.domain import facts, lots, reports, statistics
+from onebook.domain.decide.trading import STATES
+from onebook.http.secrets import LONGEST
 from onebook.http.wire import MAX_LIST
+from onebook.trading.protection_steps import ProtectionStep
 from onebook.trading.protections import Protection
 
 Schema = dict[str, Any]
@@ -123,6 +127,8 @@ def _typed(hint: Any, place: tuple[str, str]) -> Schema:
         others = [_typed(part, place) for part in parts if part is not NoneType]
         one = others[0] if len(others) == 1 else {"anyOf": others}
         return nullable(one) if NoneType in parts else one
+    if origin is list:
+        return {"type": "array", "items": _typed(parts[0], place)}
     if origin is tuple:
         if len(parts) == 2 and parts[1] is Ellipsis:
             return {"type": "array", "items": _typed(parts[0], place)}
@@ -201,6 +207,7 @@ _RECORDS: tuple[type[Any], ...] = (
     reports.Break,
     reports.Event,
     reports.SubscriberState,
+    reports.DeadLetterState,
     reports.Status,
     reports.Problem,
     reports.Verification,
@@ -211,7 +218,11 @@ _RECORDS: tuple[type[Any], ...] = (
     statistics.StatisticsGroup,
     statistics.Distribution,
     statistics.Drawdown,
+    health.Health,
+    health.Bot,
+    health.HeldMark,
     Protection,
+    ProtectionStep,
     lots.Lot,
     lots.ClosedLot,
     facts.Order,
@@ -234,6 +245,10 @@ def _by_hand() -> dict[str, Schema]:
         "path": text, "value": {}, "version": whole, "updated_at": nullable(ref("Time")), "actor": text,
         "sequence": nullable(whole), "source": text,
     }  # fmt: skip
+    order, terms = {"client_order_id": text, "account": text}, ("quantity", "limit_price", "stop_price")
+    leg = {**scope, "leg": {"type": "string", "enum": list(_LEG)}}
+    levels = ("stop_loss", "take_profit", "trail_amount", "trail_ratio", "activates_at")
+    act = {"type": "string", "enum": ["notify", "order"]}
     net = {"currency": text, "net": ref("Decimal")}
     point = {"at": ref("Time"), "price": ref("Decimal")}
     stretch = {"at": ref("Time"), **dict.fromkeys(("open", "high", "low", "close"), ref("Decimal"))}
@@ -256,8 +271,21 @@ def _by_hand() -> dict[str, Schema]:
         "JournalEntry": an_object({"round_trip": ref("RoundTrip"), "signal": nullable(ref("SignalState"))}),
         "Exit": an_object(exit_ | {"quantity": ref("Decimal")}, about="What became of one exit."),
         "Switch": an_object({"reason": text, **scope}, optional=scope, about="Why, and for whom; empty is all."),
+        "TradingState": an_object({"state": {"type": "string", "enum": list(STATES)}, **scope}),
         "Switched": an_object({"state": text, **scope, "reason": text, "sequence": nullable(whole)}),
         "Flatten": an_object({"reason": text, **scope, "instrument": text}, optional=(*scope, "instrument")),
+        "Cancel": an_object({**order, "reason": text}, optional=("account", "reason")),
+        "Replace": an_object(
+            {**order, **dict.fromkeys(terms, ref("Number"))}, optional=("account", *terms),
+            about="Other terms of an order; what is left out stays.",
+        ),
+        "Protect": an_object(
+            {"instrument": text, **leg, **dict.fromkeys(levels, ref("Number")), "act": act},
+            optional=(*leg, *levels, "act"),
+            about="A stop, a target or a trail, each a price or a distance > 0; trail_ratio is between 0 and 1.",
+        ),
+        "Unprotect": an_object({"instrument": text, **leg, "reason": text}, optional=(*leg, "reason")),
+        "Unprotected": an_object({"instrument": text, **leg, "reason": text}),
         "Bust": an_object({"which": {"anyOf": [text, whole]}, "reason": text}),
         "Correction": an_object({"which": {"anyOf": [text, whole]}, "reason": text, "changes": _ANY_OBJECT}),
         "Note": an_object({"notes": text, "tags": texts}, optional=("notes", "tags")),
@@ -306,6 +334,41 @@ def _by_hand() -> dict[str, Schema]:
             about="Everything that a dashboard needs at first.",
         ),
         "ProblemDetails": _problem(),
+        **_of_the_service(),
+    }  # fmt: skip
+
+
+def _of_the_service() -> dict[str, Schema]:
+    """Return the schemas of addresses that tell of the service itself, and of alerts."""
+    text, flag, whole = _TEXT, {"type": "boolean"}, {"type": "integer"}
+    count = nullable(whole)
+    return {
+        "Login": an_object({"token": {**text, "minLength": 1, "maxLength": LONGEST}}),
+        "Session": an_object(dict.fromkeys(("name", "role", "strategy", "how", "csrf"), text), about="Who is there."),
+        "Live": an_object({"status": {"const": "live"}}),
+        "Readiness": an_object(
+            {
+                "ready": flag, "role": {"type": "string", "enum": ["leader", "follower"]}, "writable": flag,
+                "migrated": flag, "head": count, "lag": count, "problems": _TEXTS,
+            },
+            about="Whether the service may be sent work: problems say why not. Lag is in entries of the log.",
+        ),
+        "Subscriber": an_object({"name": text}),
+        "DeadLetters": an_object(
+            {"name": text, "event_id": text}, optional=("event_id",),
+            about="Those of a subscriber: one by its event id, or all when it is left out.",
+        ),
+        "SubscriberReset": an_object(
+            {"name": text, "to": text}, about="To go on behind: now, beginning, a sequence or an event id."
+        ),
+        "SubscriberDeed": an_object(
+            {
+                "name": text, "skipped": flag, "removed": flag, "checkpoint": text, "retried": whole, "dropped": whole,
+            },
+            optional=("skipped", "removed", "checkpoint", "retried", "dropped"),
+            about="What was done; retried and dropped count dead letters.",
+        ),
+        "AlertTaken": {"anyOf": [ref("Receipt"), an_object({"status": {"const": "ignored"}})]},
     }  # fmt: skip
 
 

@@ -11,8 +11,9 @@ from onebook.config import Config
 from onebook.errors import BadConfig, NotAllowed
 from onebook.http.auth import Access
 from onebook.http.limits import Opened
+from onebook.http.lines import Pace
 from onebook.http.origin import hosts_of
-from onebook.http.stream import Pace, Stream
+from onebook.http.stream import Stream
 
 if TYPE_CHECKING:
     from onebook.http.answers import Answers

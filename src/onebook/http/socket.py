@@ -15,9 +15,10 @@ from onebook.http import writes
 from onebook.http.auth import Access, Caller
 from onebook.http.calls import Call
 from onebook.http.events import stream_of
+from onebook.http.lines import Line, abort_of
 from onebook.http.problems import plain_problem, problem_of, send_reply
 from onebook.http.roles import check_record, own_strategy
-from onebook.http.stream import LAST_SECONDS, Line, Stream, abort_of
+from onebook.http.stream import LAST_SECONDS, Stream
 from onebook.http.subscribing import Shared, Subscriptions
 from onebook.http.wire import an_object, decoded, item
 

@@ -13,7 +13,8 @@ from onebook.domain import fields
 from onebook.errors import InputError, StoreError
 from onebook.http.events import FILTERS, paced, reset_data
 from onebook.http.kept import Holders, KeptPlace
-from onebook.http.stream import Line, Reader, Stream, read_again
+from onebook.http.lines import Line, Reader, read_again
+from onebook.http.stream import Stream
 from onebook.http.wire import item
 
 if TYPE_CHECKING:

@@ -44,6 +44,10 @@ class AsyncFace:
             raise AttributeError(msg)
         return partial(self._run, getattr(self._inner, name))
 
+    def __call__(self, *args: Any, **given: Any) -> Coroutine[Any, Any, Any]:
+        """Call the thing itself, where it is a call: ``await book.aio.subscribers()``."""
+        return self._run(self._inner, *args, **given)
+
 
 class AsyncRemote(AsyncFace):
     """A remote book's calls for event loops: ``record``, ``position``, ``trading.may``, ``state.set`` and the others.
@@ -60,6 +64,7 @@ class AsyncRemote(AsyncFace):
         super().__init__(book, self._on_thread)
         self.trading = AsyncFace(book.trading, self._on_thread)
         self.state = AsyncFace(book.state, self._on_thread)
+        self.subscribers = AsyncFace(book.subscribers, self._on_thread)
 
     async def _on_thread(self, call: Callable[..., Result], /, *args: Any, **given: Any) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._pool, partial(call, *args, **given))

@@ -132,7 +132,7 @@ class Asking:
             body: plain data, sent as JSON.
             headers: more of them.
             passes: statuses of 400 and more that are an answer to who asks.
-            patience: seconds for all tries; None: as the terms say.
+            patience: seconds for all tries; None: as the terms say; 0: one try, for what must not be done twice.
             timeout: seconds for one try; None: as the terms say.
 
         Raises:
@@ -149,7 +149,7 @@ class Asking:
         tries = 0
         while True:
             tries += 1
-            left = min(longest, max(until - monotonic(), LEAST_SECONDS))
+            left = longest if patience == 0 else min(longest, max(until - monotonic(), LEAST_SECONDS))
             found = self._once(method, path, request, left)
             if isinstance(found, Answer):
                 if found.status < 300 or found.status in passes:

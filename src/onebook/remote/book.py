@@ -3,7 +3,7 @@
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import cached_property
 from time import monotonic
@@ -25,6 +25,7 @@ from onebook.remote.reading import RemoteReading
 from onebook.remote.recording import Recording
 from onebook.remote.rows import filter_query, text_of
 from onebook.remote.state import RemoteState
+from onebook.remote.subscribers import RemoteDesk
 from onebook.remote.terms import Terms
 from onebook.remote.trading import RemoteTrading
 from onebook.remote.wire import record_of
@@ -146,6 +147,11 @@ class RemoteBook(Recording):
         answer = self._asking.ask("GET", "/v1/verify", timeout=VERIFY_SECONDS, patience=VERIFY_SECONDS)
         return record_of(Verification, answer.data)
 
+    @property
+    def subscribers(self) -> RemoteDesk:
+        """The durable subscribers: ``book.subscribers()`` lists them; ``skip retry reset drop remove`` act on them."""
+        return RemoteDesk(self._asking, {})
+
     def positions(
         self,
         *,
@@ -153,11 +159,14 @@ class RemoteBook(Recording):
         strategy: str | None = None,
         instrument: str | None = None,
         is_open: bool | None = True,
+        after: Sequence[str] = (),
+        limit: int | None = None,
     ) -> list[Position]:
-        """Return the positions, one per account, instrument, strategy and leg; no totals."""
-        found = super().positions(account=account, strategy=strategy, instrument=instrument, is_open=is_open)
+        """Return the positions, one per account, instrument, strategy and leg, in this order; no totals."""
+        whose = {"account": account, "strategy": strategy, "instrument": instrument}
+        found = super().positions(**whose, is_open=is_open, after=after, limit=limit)
         if self._queue is None:
-            is_whole = account is None and strategy is None and instrument is None and is_open is not False
+            is_whole = set(whose.values()) == {None} and is_open is not False and not after and limit is None
             self._known.saw(found, all_of_them=is_whole)
         return found
 

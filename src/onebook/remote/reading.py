@@ -1,12 +1,12 @@
 """All questions that a remote book answers, at one point of view: now, or as of another point."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 from urllib.parse import quote
 
 from onebook.book import log
-from onebook.book.reading import Moment
+from onebook.book.reading import Moment, position_key
 from onebook.domain import facts
 from onebook.domain.fields import required
 from onebook.domain.reports import (
@@ -24,7 +24,9 @@ from onebook.domain.reports import (
     RecordedFill,
     RoundTrip,
     SignalState,
+    as_json,
 )
+from onebook.domain.statistics import Statistics
 from onebook.errors import InputError
 from onebook.remote.naming import ADDRESSES
 from onebook.remote.rows import PAGE, Rows, chosen, days_of, text_of
@@ -60,11 +62,14 @@ class RemoteReading(Rows):
         strategy: str | None = None,
         instrument: str | None = None,
         is_open: bool | None = True,
+        after: Sequence[str] = (),
+        limit: int | None = None,
     ) -> list[Position]:
-        """Return the positions, one per account, instrument, strategy and leg; no totals."""
+        """Return the positions, one per account, instrument, strategy and leg, in this order; no totals."""
         wanted = {True: "true", False: "false", None: "all"}[is_open]
         query = {"account": account, "strategy": strategy, "instrument": instrument, "is_open": wanted}
-        return self._listed("/v1/positions", Position, query, None)
+        behind = list(position_key(after))
+        return self._listed("/v1/positions", Position, query | {"after": as_json(behind) if behind else None}, limit)
 
     def position(
         self,
@@ -82,11 +87,17 @@ class RemoteReading(Rows):
         return None if found is None else record_of(Position, found)
 
     def lots(
-        self, instrument: str, *, account: str = "main", strategy: str | None = None, method: str = "average"
+        self,
+        instrument: str,
+        *,
+        account: str = "main",
+        strategy: str | None = None,
+        leg: str | None = None,
+        method: str = "average",
     ) -> Lots:
         """Return the lots of an instrument: of a strategy, or of the account as one (the tax view)."""
         query = {"instrument": required("instrument", instrument), "account": account, "strategy": strategy}
-        return record_of(Lots, self._get("/v1/lots", {**query, "method": method}))
+        return record_of(Lots, self._get("/v1/lots", {**query, "leg": leg, "method": method}))
 
     # ---- lists ----
 
@@ -136,6 +147,20 @@ class RemoteReading(Rows):
         """Return orders with how far they are; ``is_open`` only those that may, or may not, still fill."""
         query = {**chosen(account, strategy, instrument, since, until), "is_open": is_open}
         return self._listed("/v1/orders", OrderState, query, limit, after, "sequence")
+
+    def order(self, client_order_id: str, *, account: str | None = None) -> OrderState | None:
+        """Return one order with how far it is; None when there is none.
+
+        Args:
+            client_order_id: our id of it.
+            account: whose; None: of whichever account has it.
+
+        Raises:
+            InputError: more than one account has an order of this id; name the account.
+        """
+        query = {"client_order_id": required("client_order_id", client_order_id), "account": account}
+        found = self._listed("/v1/orders", OrderState, query, None)
+        return found[0] if found else None
 
     def signals(  # noqa: PLR0913  the filters of a book
         self,
@@ -254,11 +279,13 @@ class RemoteReading(Rows):
         rolls_at: str | None = None,
         account: str | None = None,
         strategy: str | None = None,
+        instrument: str | None = None,
         currency: str | None = None,
     ) -> list[DailyPnl]:
         """Return what each day realized: ``since`` ≤ day < ``until``; days without entries are left out."""
         query = {"zone": zone, "rolls_at": rolls_at, "account": account, "strategy": strategy, "currency": currency}
-        return self._listed("/v1/pnl/daily", DailyPnl, {**query, **days_of(since, until)}, None)
+        days = {"instrument": instrument, **days_of(since, until)}
+        return self._listed("/v1/pnl/daily", DailyPnl, {**query, **days}, None)
 
     def pnl(  # noqa: PLR0913  the filters of a book
         self,
@@ -269,11 +296,35 @@ class RemoteReading(Rows):
         rolls_at: str | None = None,
         account: str | None = None,
         strategy: str | None = None,
+        instrument: str | None = None,
         currency: str | None = None,
     ) -> list[Pnl]:
         """Return the sum over days, one row per currency; filters as for :meth:`daily_pnl`."""
         query = {"zone": zone, "rolls_at": rolls_at, "account": account, "strategy": strategy, "currency": currency}
-        return self._listed("/v1/pnl", Pnl, {**query, **days_of(since, until)}, None)
+        return self._listed("/v1/pnl", Pnl, {**query, "instrument": instrument, **days_of(since, until)}, None)
+
+    def statistics(
+        self,
+        *,
+        account: str | None = None,
+        strategy: str | None = None,
+        instrument: str | None = None,
+        since: date | str | None = None,
+        until: date | str | None = None,
+        currency: str | None = None,
+    ) -> list[Statistics]:
+        """Return how trading went: figures over the round trips that ended, and over the days, one row per currency.
+
+        Args:
+            account: None for all live ones (all paper ones where there is no live one).
+            strategy: only this one; ``""`` is the unnamed one.
+            instrument: only this one, under any of its names.
+            since: first day, of the book's own.
+            until: the day after the last.
+            currency: all in this one; None: a row per currency.
+        """
+        query = {"account": account, "strategy": strategy, "instrument": instrument, "currency": currency}
+        return self._listed("/v1/statistics", Statistics, {**query, **days_of(since, until)}, None)
 
     def explain(
         self,
@@ -281,11 +332,12 @@ class RemoteReading(Rows):
         *,
         account: str = "main",
         strategy: str | None = None,
+        leg: str | None = None,
         figure: str = "realized_pnl",
     ) -> list[Explanation]:
         """Return the facts that make a figure of a position; the amounts sum to it exactly."""
         query = {"instrument": required("instrument", instrument), "account": account, "strategy": strategy}
-        return self._listed("/v1/explain", Explanation, {**query, "figure": figure}, None)
+        return self._listed("/v1/explain", Explanation, {**query, "leg": leg, "figure": figure}, None)
 
     # ---- the log ----
 

@@ -34,8 +34,8 @@ class Rows:
         return answer.data if answer.status < 300 else None
 
     def _rows(self, path: str, query: Mapping[str, Any], limit: int | None = None) -> Iterator[Any]:
-        """Yield the rows of all pages, no page further than somebody asks."""
-        after: str | None = None
+        """Yield the rows of all pages, no page further than somebody asks; ``after`` may name where to begin."""
+        after: str | None = query.get("after")
         while True:
             size = PAGE if limit is None else min(limit, PAGE)
             page = self._get(path, {**query, "limit": size, "after": after})

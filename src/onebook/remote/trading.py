@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, overload
 
 from onebook.domain.facts import Limits, Order
-from onebook.domain.fields import required, text
-from onebook.domain.reports import Status, as_plain
+from onebook.domain.fields import positive, required, text
+from onebook.domain.reports import OrderState, Status, as_plain
 from onebook.errors import InputError, SourceError, StoreError
 from onebook.remote.asking import Asking
 from onebook.remote.known import Known
@@ -125,6 +125,11 @@ class RemoteTrading:
         self._known.state(halted=found == "HALTED")
         return found
 
+    def state_of(self, account: str = "", strategy: str = "") -> str:
+        """Return the strictest state that covers an account's strategy."""
+        query = {"account": text("account", account), "strategy": text("strategy", strategy)}
+        return str(self._asking.ask("GET", "/v1/trading", query=query).data["state"])
+
     def halt(self, reason: str, *, account: str = "", strategy: str = "") -> str:
         """Let nothing through but a person's flatten; return the state in force."""
         return self._switch("halt", reason, account, strategy)
@@ -155,6 +160,85 @@ class RemoteTrading:
         body = {"reason": required("reason", reason)} | {name: value for name, value in given.items() if value}
         rows = self._asking.ask("POST", "/v1/trading/flatten", body=body).data["items"]
         return [_exit(row, reason) for row in rows]
+
+    # ---- orders that stand ----
+
+    def cancel(self, client_order_id: str, *, account: str | None = None, reason: str = "") -> OrderState:
+        """Ask for an order's end: it is ``pending_cancel``, and who holds the account's broker asks the venue."""
+        body = {"client_order_id": required("client_order_id", client_order_id), "reason": reason}
+        return self._stands("cancel", body, account)
+
+    def replace(
+        self,
+        client_order_id: str,
+        *,
+        account: str | None = None,
+        quantity: Any = None,
+        limit_price: Any = None,
+        stop_price: Any = None,
+    ) -> OrderState:
+        """Ask for other terms of an order: it is ``pending_replace`` until the venue says what counts.
+
+        It is asked once: where no answer comes, look at the order before asking again.
+        """
+        given = {"quantity": quantity, "limit_price": limit_price, "stop_price": stop_price}
+        body = {"client_order_id": required("client_order_id", client_order_id), **_numbers(given)}
+        return self._stands("replace", body, account, patience=0.0)
+
+    def _stands(
+        self, deed: str, body: dict[str, Any], account: str | None, patience: float | None = None
+    ) -> OrderState:
+        whose = {} if account is None else {"account": account}
+        answer = self._asking.ask("POST", f"/v1/trading/{deed}", body=body | whose, patience=patience)
+        return record_of(OrderState, answer.data)
+
+    # ---- stops and targets ----
+
+    def protect(  # noqa: PLR0913  the figures of a stop
+        self,
+        instrument: str,
+        *,
+        account: str = "main",
+        strategy: str = "",
+        leg: str = "",
+        stop_loss: Any = None,
+        take_profit: Any = None,
+        trail_amount: Any = None,
+        trail_ratio: Any = None,
+        activates_at: Any = None,
+        act: str = "notify",
+    ) -> Protection:
+        """Set the stop and target of a position anew; the service looks at them with every mark.
+
+        Args:
+            instrument: of what.
+            account: whose.
+            strategy: whose position.
+            leg: ``long`` or ``short`` in a hedging account.
+            stop_loss: a price.
+            take_profit: a price.
+            trail_amount: distance of a trailing stop from the best mark since the position opened.
+            trail_ratio: the same as a part of that mark, between 0 and 1.
+            activates_at: the mark at which the trail begins; None: at once.
+            act: ``notify`` writes ``stop_triggered``; ``order`` also places an exit at the market.
+        """
+        figures = {
+            "stop_loss": stop_loss,
+            "take_profit": take_profit,
+            "trail_amount": trail_amount,
+            "trail_ratio": trail_ratio,
+            "activates_at": activates_at,
+        }
+        place = {"account": required("account", account), "strategy": text("strategy", strategy), "leg": leg}
+        body = {"instrument": required("instrument", instrument), **place, **_numbers(figures), "act": act}
+        return record_of(Protection, self._asking.ask("POST", "/v1/trading/protect", body=body).data)
+
+    def unprotect(
+        self, instrument: str, *, account: str = "main", strategy: str = "", leg: str = "", reason: str = ""
+    ) -> None:
+        """Take the stop and target of a position away."""
+        body = {"instrument": required("instrument", instrument), "account": account, "strategy": strategy, "leg": leg}
+        self._asking.ask("POST", "/v1/trading/unprotect", body=body | {"reason": reason})
 
     def protections(self, *, status: str | None = "active") -> list[Protection]:
         """Return stops and targets; ``status`` ``active``, ``triggered`` or ``removed``, None for all."""
@@ -220,6 +304,11 @@ class RemoteLimits:
         """Take the limits of exactly this account, strategy and instrument away."""
         empty = Limits(account=account, strategy=strategy, instrument=instrument)
         self._asking.ask("POST", "/v1/limits", body=as_plain({"account": account, **stated(empty)}))
+
+
+def _numbers(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the numbers that are given, as text; a float is refused here, where the line that says it is."""
+    return {name: as_plain(positive(name, value)) for name, value in given.items() if value is not None}
 
 
 def _none(limits: Limits) -> Limits:

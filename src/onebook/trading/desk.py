@@ -312,10 +312,20 @@ class TradingDesk:
     def unprotect(
         self, instrument: str, *, account: str = "main", strategy: str = "", leg: str = "", reason: str = ""
     ) -> None:
-        """Take the stop and target of a position away."""
-        self._book.submit(
-            Protect(account=account, instrument=instrument, strategy=strategy, leg=leg, reason=reason or "taken away")
+        """Take the stop and target of a position away.
+
+        Raises:
+            InputError: a name is missing, or the leg is none.
+        """
+        why = text("reason", reason) or "taken away"
+        command = Protect(
+            account=required("account", account),
+            instrument=required("instrument", instrument),
+            strategy=text("strategy", strategy),
+            leg=choice("", "long", "short")("leg", leg),
+            reason=why,
         )
+        self._book.submit(command)
 
     def protections(self, *, status: str | None = "active") -> list[Protection]:
         """Return stops and targets; ``status`` ``active``, ``triggered`` or ``removed``, None for all."""

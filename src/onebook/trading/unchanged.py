@@ -98,8 +98,7 @@ class Unchanged:
             base = lens.settings.base_currency
             found: set[str] = set()
             for account, strategy in scopes:
-                about = {"account": account or None, "strategy": strategy or None}
-                held = self._book.positions(is_open=None, **about)
+                held = self._book.positions(account=account or None, strategy=strategy or None, is_open=None)
                 assets: Iterable[str] = (
                     () if strategy else (row.asset for row in self._book.balances(account=account or None))
                 )

@@ -35,12 +35,15 @@ export function isAbort(error: unknown): boolean {
   return error instanceof DOMException && error.name === 'AbortError'
 }
 
-export type Query = Readonly<Record<string, string | number | boolean | null | undefined>>
+/** Stands in a query for the strategy without a name; an empty text asks for none in particular, and is left out. */
+export const UNNAMED = Symbol('unnamed')
+
+export type Query = Readonly<Record<string, string | number | boolean | null | undefined | typeof UNNAMED>>
 
 /** Return a path with its query; what is null, undefined or empty is left out. */
 export function address(path: string, query: Query = {}): string {
   const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== '')
-  const search = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString()
+  const search = new URLSearchParams(given.map(([name, value]) => [name, value === UNNAMED ? '' : String(value)])).toString()
   return search ? `${path}?${search}` : path
 }
 

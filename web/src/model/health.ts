@@ -2,6 +2,17 @@
 
 import type { Moment, TradingState } from './types'
 
+/** An event that a subscriber's handler could not take, put aside so that the others go on. */
+export interface DeadLetter {
+  subscriber: string
+  event_id: string
+  type: string
+  reason: string
+  attempts: number
+  at: Moment
+  retrying: boolean
+}
+
 export interface Subscriber {
   name: string
   state: string

@@ -33,6 +33,18 @@ export interface RoundTrip {
   is_open: boolean
 }
 
+/** A position's stop and target for as long as they stood so. */
+export interface ProtectionStep {
+  id: string
+  strategy: string
+  leg: string
+  stop_loss: Decimal | null
+  take_profit: Decimal | null
+  level: Decimal | null
+  began_at: Moment
+  ended_at: Moment | null
+}
+
 export interface SignalState {
   signal_id: string
   instrument: string

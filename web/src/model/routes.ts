@@ -57,6 +57,6 @@ export function href(page: string, rest: readonly string[] = [], query: Readonly
 /** Return the address of one position's page. */
 export function positionHref(item: { instrument: string; account: string; strategy: string | null; leg?: string }): string {
   const { account, strategy, leg = '' } = item
-  const named = strategy === null ? { account } : { account, strategy }
+  const named = strategy === null ? { account } : strategy ? { account, strategy } : { account, unnamed: '1' }
   return href('position', [item.instrument], { ...named, leg })
 }

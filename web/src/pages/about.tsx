@@ -2,6 +2,7 @@
 
 import { session, logout } from '../link/session'
 import { live } from '../live'
+import { format } from '../model/decimal'
 import { Panel } from '../parts/empty'
 import { Pairs } from '../parts/figure'
 
@@ -14,7 +15,7 @@ export default function About() {
         <Pairs
           rows={[
             ['Book', status?.url ?? '–'],
-            ['Entries', <span class="num">{status?.entries ?? '–'}</span>],
+            ['Entries', <span class="num">{status ? format(String(status.entries)) : '–'}</span>],
             ['Zone', `${live.zone.value}, the day rolls at ${live.settings.value?.rolls_at ?? '00:00'}`],
             ['You', known ? `${known.name}, ${known.role}, by ${known.how}` : '–'],
           ]}

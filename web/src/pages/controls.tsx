@@ -60,7 +60,7 @@ function Scopes() {
   const others: Scope[] = [...names].filter((name) => !isSaid(name)).map((strategy) => ({ account: '', strategy, state: 'ACTIVE' }))
   const rows = [...said, ...others].sort((a, b) => (a.strategy + a.account < b.strategy + b.account ? -1 : 1))
   const columns: Column<Scope>[] = [
-    { key: 'strategy', label: 'Strategy', cell: (row) => row.strategy || 'all' },
+    { key: 'strategy', label: 'Strategy', cell: (row) => <>{row.strategy || 'all'}{row.account && <small class="hint beside-wide"> {row.account}</small>}</> },
     { key: 'account', label: 'Account', isWide: true, cell: (row) => row.account || 'all' },
     { key: 'state', label: 'State', width: '8em', cell: (row) => <TradingBadge state={row.state} /> },
     { key: 'deeds', label: '', align: 'right', width: '13em', cell: (row) => <Switches state={row.state} place={placeOf(row)} /> },

@@ -67,7 +67,7 @@ function Log({ query }: { query: Readonly<Record<string, string>> }) {
         <EventFilters after={after ?? ''} />
         {problem && <Failed problem={problem} retry={() => tail.older()} />}
         {!rows.length && tail.isLoading.value ? <Skeleton lines={14} /> : (
-          <Table label="Events" columns={COLUMNS} rows={rows} keyOf={(row) => row.id} onOpen={(row) => (open.value = row)} rowClass={(row) => (isLoud(row) ? 'loud' : '')} maxHeight="calc(100dvh - 17rem)" empty="No such event" />
+          <Table label="Events" columns={COLUMNS} rows={rows} keyOf={(row) => row.id} onOpen={(row) => (open.value = row)} rowClass={(row) => (isLoud(row) ? 'loud' : '')} maxHeight="calc(100dvh - 17rem)" empty="No such event" guide="The log holds every fact. Clear the filters, or wait for the next one." />
         )}
         <p class="older">
           {tail.begin.value > 0 ? <button type="button" disabled={tail.isLoading.value} onClick={() => tail.older()}>Earlier ones</button> : <span class="hint">This is where the log begins.</span>}
@@ -127,7 +127,7 @@ function EventDialog({ event, onClose }: { event: Envelope; onClose: () => void 
           ['Recorded', <Time at={event.recorded_at} />],
           ['By', event.actor || NOTHING],
           ['Account', event.account || NOTHING],
-          ['Instrument', event.instrument ? <a href={positionHref(event)} onClick={onClose}>{event.instrument}</a> : NOTHING],
+          ['Instrument', event.instrument ? <a href={positionHref({ ...event, strategy: event.strategy || null })} onClick={onClose}>{event.instrument}</a> : NOTHING],
           ['Strategy', event.strategy || NOTHING],
           ...(event.correlation_id ? [['Belongs to', <code>{event.correlation_id}</code>] as const] : []),
         ]}

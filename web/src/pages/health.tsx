@@ -6,7 +6,9 @@ import { useFetched } from '../link/read'
 import { live } from '../live'
 import { span } from '../model/days'
 import { format } from '../model/decimal'
-import { breakerOf, type HealthPage, shownOf, type Subscriber } from '../model/health'
+import { href } from '../model/routes'
+import type { Page } from '../model/types'
+import { breakerOf, type DeadLetter, type HealthPage, shownOf, type Subscriber } from '../model/health'
 import { Badge, type Tone, TradingBadge } from '../parts/badge'
 import { AlertSettings } from '../parts/alerts'
 import { Empty, Panel, Shown } from '../parts/empty'
@@ -15,6 +17,7 @@ import { type Column, Table } from '../parts/table'
 import './health.css'
 
 const AGAIN_MS = 5_000
+const SHOWN_LETTERS = 100
 
 interface Ready {
   ready: boolean
@@ -45,7 +48,7 @@ export default function Health() {
             <Panel title="Caches"><Caches found={found.cache_stats} /></Panel>
             <Panel title="Bots"><Bots rows={found.bots} /></Panel>
             <Panel title="Marks of what is held" more={<span class="hint num">{format(String(found.marks.count))} marks in all</span>}><Marks rows={found.marks.held} /></Panel>
-            <Panel title="Market data"><Plain of={{ ...found.market, ...found.database_stats }} empty="No market data is joined to this service" /></Panel>
+            <Panel title="Market data"><Plain of={{ ...found.market, ...found.database_stats }} empty="No prices are fetched by this service" /></Panel>
             <Panel title="Spools of bots" ><Spools rows={found.spools} /></Panel>
             <Panel title="Trading"><Trading found={found} /></Panel>
             <Panel title="Alerts in this browser"><AlertSettings /></Panel>
@@ -109,7 +112,7 @@ const STATES: Record<string, Tone> = { running: 'good', stopped: 'calm', halted:
 
 const SUBSCRIBERS: readonly Column<Subscriber>[] = [
   { key: 'name', label: 'Name', width: '12em', sort: (row) => row.name, cell: (row) => <span class="clip" title={row.holder}>{row.name}</span> },
-  { key: 'state', label: 'State', width: '7em', sort: (row) => row.state, cell: (row) => <Badge tone={STATES[row.state] ?? 'warn'}>{row.state}</Badge> },
+  { key: 'state', label: 'State', width: '8em', sort: (row) => row.state, cell: (row) => <Badge tone={STATES[row.state] ?? 'warn'}>{row.state}</Badge> },
   { key: 'lag', label: 'Behind', align: 'right', width: '6em', isNumber: true, sort: (row) => String(row.lag), cell: (row) => <span class="num">{format(String(row.lag))}</span> },
   { key: 'checkpoint', label: 'Stands at', align: 'right', width: '7em', isWide: true, cell: (row) => <span class="num">{row.checkpoint}</span> },
   { key: 'rate', label: 'A second', align: 'right', width: '6em', isWide: true, cell: (row) => <span class="num">{row.rate.toFixed(1)}</span> },
@@ -121,12 +124,35 @@ const SUBSCRIBERS: readonly Column<Subscriber>[] = [
 ]
 
 function Subscribers({ rows }: { rows: readonly Subscriber[] }) {
-  const dead = rows.filter((row) => row.dead_letters > 0)
+  const dead = rows.reduce((sum, row) => sum + row.dead_letters, 0)
   return (
     <>
-      <Table label="Subscribers" columns={SUBSCRIBERS} rows={rows} keyOf={(row) => row.name} maxHeight="24rem" empty="Nobody follows this book by name" />
-      {dead.map((row) => <p key={row.name} class="hint">What {row.name} put aside: <code>onebook subscribers dead {row.name}</code></p>)}
+      <Table label="Subscribers" columns={SUBSCRIBERS} rows={rows} keyOf={(row) => row.name} maxHeight="24rem" empty="Nobody follows this book by name" guide="A sink or a listener with a name stands here, with how far behind it is." />
+      {dead && <DeadLetters count={dead} />}
     </>
+  )
+}
+
+const LETTERS: readonly Column<DeadLetter>[] = [
+  { key: 'subscriber', label: 'Put aside by', cell: (row) => row.subscriber },
+  { key: 'event', label: 'Event', cell: (row) => <a href={href('events', [], { after: String(Number(row.event_id.split('.')[0]) - 1) })}>{row.event_id} {row.type}</a> },
+  { key: 'reason', label: 'Reason', isMiddle: true, cell: (row) => <span title={row.reason}>{row.reason}</span> },
+  { key: 'attempts', label: 'Attempts', align: 'right', width: '6em', cell: (row) => <span class="num">{row.attempts}</span> },
+  { key: 'at', label: 'At', width: '11em', cell: (row) => <Time at={row.at} /> },
+]
+
+/** What handlers could not take; read again when another one joins. */
+function DeadLetters({ count }: { count: number }) {
+  const page = useFetched<Page<DeadLetter>>('dead-letters', (stop) => readNow('/v1/subscribers/dead-letters', { limit: SHOWN_LETTERS }, stop), count)
+  return (
+    <Shown of={page} lines={4}>
+      {(found) => (
+        <>
+          <Table label="Dead letters" columns={LETTERS} rows={found.items} keyOf={(row) => `${row.subscriber} ${row.event_id}`} maxHeight="24rem" empty="No dead letters" />
+          <p class="hint">{count > found.items.length && `The first ${found.items.length} of ${count}. `}Deliver them again with <code>onebook subscribers retry NAME</code>, or forget them with <code>onebook subscribers drop NAME</code>.</p>
+        </>
+      )}
+    </Shown>
   )
 }
 
@@ -157,7 +183,7 @@ const BOTS: readonly Column<HealthPage['bots'][number]>[] = [
 ]
 
 function Bots({ rows }: { rows: HealthPage['bots'] }) {
-  return <Table label="Bots" columns={BOTS} rows={rows} keyOf={(row) => row.strategy} maxHeight="18rem" empty="No bot gives signs of life" />
+  return <Table label="Bots" columns={BOTS} rows={rows} keyOf={(row) => row.strategy} maxHeight="18rem" empty="No bot gives signs of life" guide={<>One that calls <code>book.heartbeat(strategy, every_seconds)</code> is watched here.</>} />
 }
 
 const MARKS: readonly Column<HealthPage['marks']['held'][number]>[] = [

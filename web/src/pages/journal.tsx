@@ -86,7 +86,7 @@ function JournalFilters() {
 // ---- calendar ----
 
 function Calendar({ query, currency, turn }: { query: Readonly<Record<string, string>>; currency: string; turn: number }) {
-  const { strategy, account, instrument, day = '' } = query
+  const { strategy, account, day = '' } = query
   const reading = useFetched<DailyPnl[]>(
     `days ${strategy} ${account} ${currency}`,
     (stop) => readAll<DailyPnl>('/v1/pnl/daily', { strategy, account, currency }, MOST_DAYS, stop),
@@ -94,12 +94,19 @@ function Calendar({ query, currency, turn }: { query: Readonly<Record<string, st
   )
   return (
     <Shown of={reading} lines={6}>
-      {(rows) => <Years rows={rows} currency={currency} day={day} isWhole={!instrument} />}
+      {(rows) => <Years rows={rows} currency={currency} day={day} beside={besides(query)} />}
     </Shown>
   )
 }
 
-function Years({ rows, currency, day, isWhole }: { rows: readonly DailyPnl[]; currency: string; day: string; isWhole: boolean }) {
+/** Say which of the filters days do not follow: they are of an account and a strategy, with everything booked there. */
+function besides(query: Readonly<Record<string, string>>): string {
+  const names = (['instrument', 'side', 'result'] as const).filter((name) => query[name])
+  const all = query['text'] ? [...names, 'notes'] : names
+  return all.length ? `, not by ${all.join(' or ')}` : ''
+}
+
+function Years({ rows, currency, day, beside }: { rows: readonly DailyPnl[]; currency: string; day: string; beside: string }) {
   const years = useMemo(() => [...new Set(rows.map((row) => row.day.slice(0, 4)))].sort(), [rows])
   const values = useMemo(() => new Map(rows.map((row) => [row.day, row.net])), [rows])
   const [wished, setWished] = useState('')
@@ -109,7 +116,7 @@ function Years({ rows, currency, day, isWhole }: { rows: readonly DailyPnl[]; cu
   const step = (index: number) => setWished(years[index] ?? year)
   const more = (
     <span class="years">
-      <span class="hint">{isWhole ? '' : 'all instruments '}net {currency}</span>
+      <span class="hint">net {currency}{beside}</span>
       <button type="button" class="plain" aria-label="Year before" disabled={at <= 0} onClick={() => step(at - 1)}>‹</button>
       <b class="num">{year}</b>
       <button type="button" class="plain" aria-label="Year after" disabled={at >= years.length - 1} onClick={() => step(at + 1)}>›</button>
@@ -150,7 +157,7 @@ function DayView({ day, query: wanted, turn }: { day: string; query: Readonly<Re
   const sums = useRead<Page<DailyPnl>>('/v1/pnl/daily', { strategy, account, since: day, until: later(day, 1) }, turn)
   const fills = useFetched<Fill[]>(`${day} ${JSON.stringify(placeOf(wanted))}`, (stop) => readAll<Fill>('/v1/fills', { ...placeOf(wanted), since, until }, 1_000, stop), turn)
   return (
-    <Panel title={`The day ${day}`} class="day" more={<button type="button" class="plain" onClick={() => ask({ ...query(), day: '' })}>Close the day</button>}>
+    <Panel title={`The day ${day}`} class="day" more={<><span class="hint">{wanted['instrument'] ? 'net of all instruments' : ''}</span><button type="button" class="plain" onClick={() => ask({ ...query(), day: '' })}>Close the day</button></>}>
       <Shown of={sums} lines={2}>
         {({ items }) => (
           <div class="day-sums">

@@ -127,7 +127,7 @@ function BotsTile() {
   const isLive = asOf.value === null
   const silent = bots.filter((bot) => bot.is_silent || (isLive && ageOf(bot.last_at, now) > bot.every_seconds * 2 + 5))
   const breaks = live.breaks.value?.length ?? 0
-  const sub = breaks ? <a href={href('controls')} class="flagged">⚑ {breaks} open {breaks === 1 ? 'break' : 'breaks'}</a> : silent.length ? silent.map((bot) => bot.strategy || 'unnamed').join(', ') : bots.length ? 'all on time' : 'no signs of life asked for'
+  const sub = breaks ? <a href={href('controls')} class="flagged">⚑ {breaks} open {breaks === 1 ? 'break' : 'breaks'}</a> : silent.length ? silent.map((bot) => bot.strategy || 'unnamed').join(', ') : bots.length ? 'all on time' : 'none is watched'
   return (
     <Tile label="Bots" sub={sub}>
       <span class="num">{bots.length - silent.length}<small class="unit"> of {bots.length}</small></span>
@@ -162,7 +162,8 @@ async function curveOf(name: string, end: number, signal: AbortSignal): Promise<
     const first = await read<Page<Envelope>>('/v1/events/history', { limit: 1, types: 'trade_executed' }, signal)
     const begin = first.items[0] ? epoch(first.items[0].occurred_at) / 1000 : end - 30 * DAY
     seconds = Math.max(end - begin, 3600)
-    every = Math.max(60, Math.ceil(seconds / MOST_POINTS / 60) * 60)
+    // Doubled steps stay the same until the span has doubled, so that the service finds its points again.
+    every = 60 * 2 ** Math.max(0, Math.ceil(Math.log2(seconds / MOST_POINTS / 60)))
   }
   const until = Math.floor(end / every) * every
   const since = until - Math.ceil(seconds / every) * every
@@ -258,7 +259,7 @@ function LimitsList() {
   const rows = live.limits.value ?? []
   const base = live.settings.value?.base_currency ?? ''
   if (!rows.length) return <Empty title="No limits">Nothing but a halt holds an order back.</Empty>
-  return <ul class="bars">{rows.flatMap((row) => FIGURES.map((figure) => <LimitLine key={`${whom(row.limits)} ${figure}`} row={row} figure={figure} base={base} />))}</ul>
+  return <ul class="bars whose">{rows.flatMap((row) => FIGURES.map((figure) => <LimitLine key={`${whom(row.limits)} ${figure}`} row={row} figure={figure} base={base} />))}</ul>
 }
 
 function LimitLine({ row, figure, base }: { row: LimitStanding; figure: LimitFigure; base: string }) {

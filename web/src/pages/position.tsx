@@ -3,23 +3,25 @@
 
 import type { ComponentChildren } from 'preact'
 import { useMemo } from 'preact/hooks'
-import { asOf, readAll } from '../link/api'
+import { asOf, type Query, readAll, UNNAMED } from '../link/api'
 import { useFetched, useRead } from '../link/read'
 import { live } from '../live'
 import { keyOf } from '../model/book'
 import { epoch } from '../model/days'
 import { pricePlaces, sign } from '../model/decimal'
 import { CHOICES, drawnOf, type Span, spanOf, withPrice } from '../model/prices'
-import type { Fill, Lots, PriceRow, RoundTrip } from '../model/records'
+import type { Fill, Lots, PriceRow, ProtectionStep, RoundTrip } from '../model/records'
 import { positionHref, type Route } from '../model/routes'
+import { type Step, stepsOf } from '../model/steps'
 import type { Envelope, Position, Protection } from '../model/types'
 import { Badge, SideBadge } from '../parts/badge'
-import { Candles, type Level } from '../parts/candles'
+import { Candles } from '../parts/candles'
 import { askFlatten, DeedButton } from '../parts/deeds'
 import { Empty, Panel, Shown, Skeleton } from '../parts/empty'
 import { Explained, ExplainHost, type Figure } from '../parts/explain'
 import { Age, Money, NOTHING, Price, Quantity, Time } from '../parts/figure'
 import { Positions } from '../parts/positions'
+import type { Level } from '../parts/pricechart'
 import { type Column, Table } from '../parts/table'
 import { useTouched } from '../parts/touched'
 import { Trips } from '../parts/trips'
@@ -30,9 +32,14 @@ export default function PositionPage({ route }: { route: Route }) {
   if (!live.state.value) return <Skeleton lines={16} />
   const [instrument] = route.rest
   if (instrument === undefined) return <All />
-  const { account, strategy, leg = '', span = '' } = route.query
-  const place: Place = { instrument, account: account ?? 'main', strategy: strategy ?? null, leg }
-  return <One key={keyOf(place)} place={place} span={span} />
+  const { account, strategy, unnamed, leg = '', span = '' } = route.query
+  const place: Place = { instrument, account: account ?? 'main', strategy: strategy ?? (unnamed ? '' : null), leg }
+  return <One key={`${keyOf(place)} ${place.strategy === null}`} place={place} span={span} />
+}
+
+/** What narrows a list to a position, but for its leg, which not all of them know. */
+function ofPlace({ instrument, account, strategy }: Place): Query {
+  return { instrument, account, strategy: strategy === '' ? UNNAMED : strategy }
 }
 
 interface Place {
@@ -50,8 +57,8 @@ const FLAT: readonly Column<Position>[] = [
   { key: 'account', label: 'Account', isWide: true, cell: (row) => row.account },
   { key: 'updated', label: 'Last moved', width: '11em', isWide: true, sort: (row) => row.updated_at, cell: (row) => <Time at={row.updated_at} brief /> },
   { key: 'fees', label: 'Fees', align: 'right', width: '8em', isWide: true, isNumber: true, sort: (row) => row.fees, cell: (row) => <Money value={row.fees} currency={row.currency} bare /> },
-  { key: 'realized', label: 'Realized', align: 'right', width: '9em', isNumber: true, sort: (row) => row.realized_pnl, cell: (row) => <Money value={row.realized_pnl} currency={row.currency} signed bare /> },
-  { key: 'currency', label: 'Ccy', width: '3.5em', cell: (row) => row.currency },
+  { key: 'realized', label: 'Realized', align: 'right', width: '11em', isNumber: true, sort: (row) => row.realized_pnl, cell: (row) => <Money value={row.realized_pnl} currency={row.currency} signed bare /> },
+  { key: 'currency', label: 'Ccy', width: '6em', cell: (row) => row.currency },
 ]
 
 const MOST_FLAT = 2_000
@@ -78,8 +85,8 @@ function One({ place, span }: { place: Place; span: string }) {
   const concerns = (event: Envelope) => event.instrument === instrument && event.account === account && (strategy === null || event.strategy === strategy)
   const turn = useTouched(concerns, keyOf(place))
   const key = keyOf(place)
-  const isLive = live.keys.value.includes(key)
-  const reading = useRead<Position>('/v1/positions/' + encodeURIComponent(instrument), { account, strategy, leg }, turn)
+  const isLive = strategy !== null && live.keys.value.includes(key)
+  const reading = useRead<Position>('/v1/positions/' + encodeURIComponent(instrument), { ...ofPlace(place), instrument: null, leg }, turn)
   return (
     <div class="page position">
       <Shown of={reading} lines={12}>
@@ -121,7 +128,7 @@ function Head({ place, said, isLive }: { place: Place; said: Position; isLive: b
         <h1>{instrument}</h1>
         {isHeld ? <SideBadge isLong={sign(quantity) > 0} /> : <Badge>flat</Badge>}
         {now.flags.map((flag) => <Badge key={flag} tone="warn">{flag}</Badge>)}
-        <span class="hint">{[now.strategy ?? 'all strategies', now.account, now.leg].filter(Boolean).join(' · ')}</span>
+        <span class="hint">{[place.strategy === null ? 'all strategies' : place.strategy || 'no strategy', now.account, now.leg].filter(Boolean).join(' · ')}</span>
         <span class="grow" />
         {isHeld && <DeedButton deed="flatten" tone="bad" label="Flatten" isHidden onPress={() => askFlatten({ account: now.account, instrument, ...(now.strategy ? { strategy: now.strategy } : {}) })} />}
       </header>
@@ -145,23 +152,29 @@ function Head({ place, said, isLive }: { place: Place; said: Position; isLive: b
 
 const MOST_ROWS = 5_000
 const MOST_FILLS = 5_000
+const MOST_STEPS = 5_000
 const TURN_MS = 60_000
 const LONG_AGO = '1970-01-01T00:00:00Z'
 
 interface Prices {
   rows: PriceRow[]
   fills: Fill[]
+  steps: Step[]
 }
 
 async function pricesOf(place: Place, span: Span, end: number, stop: AbortSignal): Promise<Prices> {
-  const { instrument, account, strategy, leg } = place
+  const { instrument, leg } = place
   const since = span.seconds ? new Date(end - span.seconds * 1000).toISOString() : LONG_AGO
   const until = new Date(end + 1000).toISOString()
-  const [rows, fills] = await Promise.all([
+  const query = { ...ofPlace(place), since }
+  const isOfLeg = (row: { leg: string }) => row.leg === leg
+  const [rows, fills, protections, trips] = await Promise.all([
     readAll<PriceRow>('/v1/marks/history', { instrument, since, until, every: span.every }, MOST_ROWS, stop),
-    readAll<Fill>('/v1/fills', { instrument, account, strategy, since, until }, MOST_FILLS, stop),
+    readAll<Fill>('/v1/fills', { ...query, until }, MOST_FILLS, stop),
+    readAll<ProtectionStep>('/v1/protections/history', { ...query, until }, MOST_STEPS, stop),
+    readAll<RoundTrip>('/v1/round-trips', query, MOST_STEPS, stop),
   ])
-  return { rows, fills: fills.filter((fill) => fill.leg === leg) }
+  return { rows, fills: fills.filter(isOfLeg), steps: stepsOf(protections.filter(isOfLeg), trips.filter(isOfLeg)) }
 }
 
 /** When the newest price or fill was, in milliseconds: a book that stands still is shown where it stood. */
@@ -193,7 +206,7 @@ function Chart({ place, said, span: wished, turn }: { place: Place; said: Positi
 }
 
 function queryOf({ account, strategy, leg }: Place): Record<string, string> {
-  return { account, ...(strategy === null ? {} : { strategy }), leg }
+  return { account, ...(strategy === null ? {} : strategy ? { strategy } : { unnamed: '1' }), leg }
 }
 
 function Drawing({ place, said, found, span }: { place: Place; said: Position; found: Prices; span: Span }) {
@@ -212,6 +225,7 @@ function Drawing({ place, said, found, span }: { place: Place; said: Position; f
       rows={rows}
       fills={found.fills}
       levels={levelsOf(place, said)}
+      steps={found.steps}
       view={`${keyOf(place)} ${span.name}`}
       step={span.step}
       zone={live.zone.value}
@@ -229,9 +243,10 @@ function levelsOf(place: Place, said: Position): Level[] {
   const found: Level[] = []
   if (said.average_price !== null) found.push({ name: 'average', price: said.average_price, tone: 'ink' })
   for (const item of (live.protections.value ?? []).filter(isIts(place))) {
-    if (item.level !== null) found.push({ name: 'trailing stop', price: item.level, tone: 'down', isDashed: true })
-    else if (item.stop_loss !== null) found.push({ name: 'stop', price: item.stop_loss, tone: 'down', isDashed: true })
-    if (item.take_profit !== null) found.push({ name: 'target', price: item.take_profit, tone: 'up', isDashed: true })
+    const drawn = { isDashed: true, isStepped: true }
+    if (item.level !== null) found.push({ name: 'trailing stop', price: item.level, tone: 'down', ...drawn })
+    if (item.stop_loss !== null) found.push({ name: 'stop', price: item.stop_loss, tone: 'down', ...drawn })
+    if (item.take_profit !== null) found.push({ name: 'target', price: item.take_profit, tone: 'up', ...drawn })
   }
   for (const order of live.orders.value ?? []) {
     const price = order.limit_price ?? order.stop_price
@@ -261,8 +276,8 @@ const CLOSED_LOTS: readonly Column<ClosedLot>[] = [
 ]
 
 function LotList({ place, turn }: { place: Place; turn: number }) {
-  const { instrument, account, strategy } = place
-  const reading = useRead<Lots>('/v1/lots', { instrument, account, strategy }, turn)
+  const { instrument, leg } = place
+  const reading = useRead<Lots>('/v1/lots', { ...ofPlace(place), leg }, turn)
   return (
     <Panel title="Lots" class="lots" more={reading.data && <span class="hint">{reading.data.method}, {reading.data.currency}</span>}>
       <Shown of={reading} lines={6}>
@@ -312,9 +327,8 @@ function Stops({ place }: { place: Place }) {
 }
 
 function History({ place, turn }: { place: Place; turn: number }) {
-  const { instrument, account, strategy, leg } = place
-  const query = { instrument, account, strategy }
-  const reading = useFetched<RoundTrip[]>(`trips ${JSON.stringify(query)}`, (stop) => readAll<RoundTrip>('/v1/round-trips', query, 10_000, stop), turn)
+  const { leg } = place
+  const reading = useFetched<RoundTrip[]>('trips', (stop) => readAll<RoundTrip>('/v1/round-trips', ofPlace(place), 10_000, stop), turn)
   const rows = useMemo(() => (reading.data ?? []).filter((row) => row.leg === leg).reverse(), [reading.data, leg])
   return (
     <Panel title="Round trips" class="history" more={<span class="hint num">{rows.length}</span>}>

@@ -69,7 +69,7 @@ function List({ query }: { query: Readonly<Record<string, string>> }) {
           ]}
         />
         <Shown of={reading} lines={12}>
-          {() => <Table label="Signals" columns={COLUMNS} rows={rows} keyOf={(row) => `${row.account} ${row.signal_id}`} onOpen={setOpen} maxHeight="calc(100dvh - 16rem)" empty="No signals" />}
+          {() => <Table label="Signals" columns={COLUMNS} rows={rows} keyOf={(row) => `${row.account} ${row.signal_id}`} onOpen={setOpen} maxHeight="calc(100dvh - 16rem)" empty="No signals" guide="What a strategy or an alert says stands here, and what became of it." />}
         </Shown>
       </Panel>
       {open && <SignalDialog signal={open} onClose={() => setOpen(null)} />}

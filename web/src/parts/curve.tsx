@@ -6,6 +6,7 @@ import { useEffect, useRef } from 'preact/hooks'
 import { format, short } from '../model/decimal'
 import { dateIn, momentIn } from '../model/days'
 import { isDark } from '../settings'
+import { colour } from './colour'
 
 export interface CurveProps {
   label: string
@@ -66,11 +67,6 @@ function tellOf({ times, values, places, unit, zone }: CurveProps, index: number
   const [at, value] = [times[index], values[index]]
   if (at === undefined || value == null) return '\u00a0'
   return `${momentIn(at * 1000, zone).slice(0, 16)}   ${format(value, { places })} ${unit ?? ''}`
-}
-
-/** Return a colour of the page's own theme. */
-export function colour(name: string): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim()
 }
 
 function options(props: CurveProps, parent: HTMLElement, told: HTMLElement | null, height: number): uPlot.Options {

@@ -2,6 +2,7 @@
 
 import { format, placesOf } from '../model/decimal'
 import type { Envelope } from '../model/types'
+import { Empty } from './empty'
 import { Time } from './figure'
 
 function number(value: unknown, most = 8): string {
@@ -19,11 +20,11 @@ export function wordsOf({ type, data }: Envelope): string {
     case 'position_closed':
       return `flat, realized ${number(data['realized_pnl'], 2)}`
     case 'order_updated':
-      return [text('side'), text('quantity'), text('status')].filter(Boolean).join(' ')
+      return [text('side'), text('quantity'), text('status').replaceAll('_', ' ')].filter(Boolean).join(' ')
     case 'trading_state_changed':
       return `${text('previous')} → ${text('state')}: ${text('reason')}`
     case 'stop_triggered':
-      return `${text('kind')} at ${text('mark')}`
+      return `${text('kind').replaceAll('_', ' ')} at ${text('mark')}`
     default:
       return ['text', 'reason', 'status', 'kind', 'name', 'path', 'price'].map(text).find(Boolean) ?? ''
   }
@@ -38,6 +39,7 @@ export function isLoud(event: Envelope): boolean {
 
 export function EventLines({ events, most }: { events: readonly Envelope[]; most: number }) {
   const newest = events.slice(-most).reverse()
+  if (!newest.length) return <Empty title="Nothing is recorded yet">The first fact stands here as soon as it is in the log.</Empty>
   return (
     <ol class="event-lines">
       {newest.map((event) => (

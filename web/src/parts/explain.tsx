@@ -2,9 +2,10 @@
 
 import { signal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
-import { readAll } from '../link/api'
+import { type Query, readAll, UNNAMED } from '../link/api'
 import { useFetched } from '../link/read'
 import { live } from '../live'
+import { keyOf } from '../model/book'
 import { add, compare, format, moneyPlaces, sum } from '../model/decimal'
 import type { Explanation } from '../model/records'
 import { href } from '../model/routes'
@@ -91,9 +92,9 @@ function sizeOf(instrument: string): string {
 }
 
 function Facts({ position, figure, value, isOwn }: { position: Position; figure: string | null; value: unknown; isOwn: boolean }) {
-  const { instrument, account, strategy, currency } = position
-  const query = { instrument, account, strategy, figure }
-  const key = figure && JSON.stringify(query)
+  const { instrument, account, strategy, leg, currency } = position
+  const query: Query = { instrument, account, strategy: strategy === '' ? UNNAMED : strategy, leg, figure }
+  const key = figure && `${keyOf(position)} ${strategy === null} ${figure}`
   const reading = useFetched<Explanation[]>(key, (stop) => readAll<Explanation>('/v1/explain', query, MOST, stop))
   if (!figure) return null
   const isMoney = figure !== 'quantity'

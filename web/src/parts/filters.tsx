@@ -23,7 +23,7 @@ export function Filters({ fields }: { fields: readonly FilterField[] }) {
         <label key={field.name}>
           <span>{field.label}</span>
           {field.choices ? (
-            <select value={query[field.name] ?? ''} onChange={(event) => set(field.name, event.currentTarget.value)}>
+            <select value={query[field.name] ?? ''} data-filter={index === 0 ? '' : undefined} onChange={(event) => set(field.name, event.currentTarget.value)}>
               <option value="">all</option>
               {field.choices.map((choice) => {
                 const [value, label] = typeof choice === 'string' ? [choice, choice] : choice

@@ -16,7 +16,7 @@ function columnsOf(what: string, currency: string, largest: number): Column<Stat
     { key: 'count', label: 'Trips', align: 'right', width: '4.5em', isNumber: true, sort: (row) => String(row.count), cell: (row) => <span class="num">{format(String(row.count))}</span> },
     { key: 'won', label: 'Won', align: 'right', width: '5em', isMiddle: true, isNumber: true, sort: (row) => String(row.count ? row.wins / row.count : 0), cell: (row) => <span class="num" title={`${row.wins} won, ${row.losses} lost`}>{shareOf(row.wins, row.count)}</span> },
     { key: 'bar', label: '', width: '6em', isMiddle: true, cell: (row) => <Bar part={Math.abs(ratio(row.net, String(largest)))} tone={sign(row.net) < 0 ? 'down' : 'up'} /> },
-    { key: 'net', label: `Net ${currency}`, align: 'right', width: '11.5em', isNumber: true, sort: (row) => row.net, cell: (row) => <Money value={row.net} currency={currency} signed bare /> },
+    { key: 'net', label: `Net ${currency}`, align: 'right', width: '13em', isNumber: true, sort: (row) => row.net, cell: (row) => <Money value={row.net} currency={currency} signed bare /> },
   ]
 }
 

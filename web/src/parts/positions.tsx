@@ -93,6 +93,7 @@ export function Positions({ more = NONE, without = NONE, maxHeight }: PositionsP
       keyOf={(row) => keyOf(row.peek())}
       onOpen={(row) => go(positionHref(row.peek()))}
       empty="No open positions"
+      guide="A position opens with its first fill."
       {...(maxHeight ? { maxHeight } : {})}
     />
   )

@@ -35,6 +35,8 @@ export interface TableProps<T> {
   /** Of a row that is to stand out. */
   rowClass?: (row: T) => string
   empty?: string
+  /** What helps a reader of an empty one. */
+  guide?: ComponentChildren
   /** How high it may grow before it scrolls by itself; left out: not limited. */
   maxHeight?: string
 }
@@ -55,7 +57,7 @@ export function Table<T>(props: TableProps<T>) {
   const box = useRef<HTMLDivElement>(null)
   const ordered = useMemo(() => sorted(rows, columns, sorting), [rows, sorting, columns])
   const part = useWindow(box, maxHeight && rows.length > MOST_DRAWN ? rows.length : 0)
-  if (!rows.length) return <Empty title={props.empty ?? 'Nothing here'} />
+  if (!rows.length) return <Empty title={props.empty ?? 'Nothing here'}>{props.guide}</Empty>
   const shown = part ? ordered.slice(part.first, part.last) : ordered
   const stop = shown.some((row) => keyOf(row) === active) ? active : shown[0] && keyOf(shown[0])
   return (

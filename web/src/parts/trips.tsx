@@ -45,7 +45,7 @@ export const TRIP_COLUMNS: readonly Column<RoundTrip>[] = [
   { key: 'held', label: 'Held', align: 'right', width: '4.5em', isMiddle: true, isNumber: true, sort: (row) => String(Math.round(heldOf(row))), cell: (row) => <span class="num">{span(heldOf(row))}</span> },
   { key: 'net', label: 'Net', align: 'right', width: '8em', isNumber: true, sort: (row) => row.net, cell: (row) => <Money value={row.net} currency={row.currency} signed bare /> },
   { key: 'currency', label: 'Ccy', width: '3.5em', isWide: true, cell: (row) => row.currency },
-  { key: 'reason', label: 'Ended by', width: '7em', isWide: true, sort: (row) => row.close_reason, cell: (row) => row.close_reason.replaceAll('_', ' ') || NOTHING },
+  { key: 'reason', label: 'Ended by', width: '8em', isWide: true, sort: (row) => row.close_reason, cell: (row) => row.close_reason.replaceAll('_', ' ') || NOTHING },
   { key: 'notes', label: 'Notes', isWide: true, cell: (row) => <Noted trip={row} /> },
 ]
 

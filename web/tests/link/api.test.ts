@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
-import { address, bodyOf, Problem, problemOf } from '../../src/link/api'
+import { address, bodyOf, Problem, problemOf, UNNAMED } from '../../src/link/api'
 
 test('what is not given stands in no query', () => {
   expect(address('/v1/fills', { limit: 5, after: null, strategy: '', account: 'a b' })).toBe('/v1/fills?limit=5&account=a+b')
   expect(address('/v1/fills')).toBe('/v1/fills')
+  expect(address('/v1/fills', { strategy: UNNAMED })).toBe('/v1/fills?strategy=')
 })
 
 test('a problem says its sentence; what is no problem document says its status', () => {

@@ -13,7 +13,8 @@ test('nothing and what cannot be read are the overview', () => {
 test('the position of the unnamed strategy differs from the sum of all', () => {
   const of = (strategy: string | null) => positionHref({ instrument: 'AAPL', account: 'main', strategy })
   expect(routeOf(of('trend')).query).toEqual({ account: 'main', strategy: 'trend' })
-  expect(of(null)).not.toContain('strategy')
+  expect(routeOf(of('')).query).toEqual({ account: 'main', unnamed: '1' })
+  expect(routeOf(of(null)).query).toEqual({ account: 'main' })
 })
 
 test('each page has its own letter', () => {
