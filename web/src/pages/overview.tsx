@@ -200,7 +200,7 @@ function EquityCurve() {
   return (
     <Panel title="Equity" class="curve-panel" more={more}>
       <Shown of={reading} lines={7}>
-        {(drawn) => <DrawnCurve drawn={isQuiet && chosen === 'All' ? drawn : upToNow(drawn, live.now.value)} zone={zone} places={places} unit={equity?.currency ?? ''} />}
+        {(drawn) => <DrawnCurve drawn={upToNow(drawn, isQuiet && chosen === 'All' ? end * 1000 : live.now.value)} zone={zone} places={places} unit={equity?.currency ?? ''} />}
       </Shown>
     </Panel>
   )

@@ -66,8 +66,8 @@ export function Candles(props: CandlesProps) {
 }
 
 const KINDS = [
-  ['stops', 'down', false],
-  ['targets', 'up', false],
+  ['stops so far', 'down', false],
+  ['targets so far', 'up', false],
   ['stops of signals', 'down', true],
   ['targets of signals', 'up', true],
 ] as const

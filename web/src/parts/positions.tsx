@@ -30,7 +30,7 @@ export const POSITION_COLUMNS: readonly Column<Row>[] = [
   {
     key: 'instrument',
     label: 'Instrument',
-    width: '8.5em',
+    width: '8em',
     sort: (row) => row.peek().instrument,
     cell: (row) => (
       <span class="what">
@@ -41,15 +41,15 @@ export const POSITION_COLUMNS: readonly Column<Row>[] = [
   },
   { key: 'strategy', label: 'Strategy', width: '8em', isWide: true, sort: (row) => row.peek().strategy, cell: (row) => row.value.strategy || '–' },
   { key: 'side', label: 'Side', width: '5em', isMiddle: true, sort: (row) => String(sign(row.peek().quantity)), cell: (row) => <SideBadge isLong={sign(row.value.quantity) > 0} /> },
-  { key: 'quantity', label: 'Quantity', align: 'right', width: '7em', isNumber: true, sort: (row) => row.peek().quantity, cell: (row) => <Quantity value={row.value.quantity} instrument={row.value.instrument} /> },
+  { key: 'quantity', label: 'Quantity', align: 'right', width: '8.5em', isNumber: true, sort: (row) => row.peek().quantity, cell: (row) => <Quantity value={row.value.quantity} instrument={row.value.instrument} /> },
   { key: 'average', label: 'Average', align: 'right', width: '7em', isWide: true, cell: (row) => <Price value={row.value.average_price} instrument={row.value.instrument} /> },
   { key: 'mark', label: 'Mark', align: 'right', width: '7em', isMiddle: true, cell: (row) => <MarkCell row={row} /> },
-  { key: 'age', label: 'Age', align: 'right', width: '4.5em', title: 'How old the mark is', cell: (row) => <Age at={row.value.marked_at} /> },
+  { key: 'age', label: 'Age', align: 'right', width: '4em', title: 'How old the mark is', cell: (row) => <Age at={row.value.marked_at} /> },
   {
     key: 'unrealized',
     label: 'Unrealized',
     align: 'right',
-    width: '10em',
+    width: '9.5em',
     isNumber: true,
     sort: (row) => row.peek().unrealized_pnl,
     cell: (row) => <Money value={row.value.unrealized_pnl} currency={row.value.currency} signed bare />,
