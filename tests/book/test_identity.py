@@ -437,6 +437,19 @@ def test_every_other_fact_is_once_and_conflicts_once(
     assert (book.status().entries, book.status().conflicts) == (head + 1, 1)
 
 
+def test_an_order_of_another_strategy_is_a_conflict_where_both_are_named(book: onebook.Book) -> None:
+    def record(name: str, strategy: str) -> str:
+        wish = onebook.Order(instrument="AAPL", side="buy", quantity=1, client_order_id=name, strategy=strategy)
+        return book.record(wish).status
+
+    assert [record("named", strategy) for strategy in ("trend", "", onebook.EXTERNAL, "trend", "grid", "grid")] == [
+        "recorded", "exists", "exists", "exists", "conflict", "conflict",
+    ]  # fmt: skip
+    assert [record("external", strategy) for strategy in (onebook.EXTERNAL, "trend")] == ["recorded", "exists"]
+    (found,) = book.breaks()
+    assert found.kind == "conflict"
+
+
 @pytest.mark.parametrize(
     ("first", "other"),
     [

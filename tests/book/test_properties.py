@@ -209,6 +209,37 @@ def test_the_same_fact_twice_is_once(facts: list[Any], random: Any) -> None:
         assert shape(book) == before
 
 
+def executions(numbers: list[int]) -> list[Fill]:
+    """Fills of a venue that say the same whenever their number comes again."""
+    return [
+        Fill(
+            instrument=(SPOT, LINEAR)[number % 2],
+            side="buy",
+            quantity=number + 1,
+            price=100,
+            venue="x",
+            venue_fill_id=str(number),
+            client_fill_id=("", f"mine-{number}")[number % 3 == 0],
+            occurred_at=moment(number),
+        )
+        for number in numbers
+    ]
+
+
+@given(st.lists(st.lists(st.integers(0, 5), min_size=1, max_size=8), max_size=6))
+def test_repeats_are_told_the_same_in_whatever_lists_they_come(lists: list[list[int]]) -> None:
+    with opened() as alone, opened() as together:
+        for numbers in lists:
+            statuses = [alone.record(fill).status for fill in executions(numbers)]
+            report = together.record_many(executions(numbers))
+            counts = {"recorded": report.recorded, "exists": report.exists, "conflict": report.conflicts}
+            assert counts == {name: statuses.count(name) for name in counts}
+            if len(numbers) == 1 or numbers[0] % 2:
+                assert together.record(executions(numbers)[-1]).status == "exists"
+        assert differing(shape(alone), shape(together)) == []
+        assert together.breaks() == []
+
+
 def answers(book: Any) -> dict[str, Any]:
     """Everything a book answers at one point, sequences and trip ids included."""
     return {

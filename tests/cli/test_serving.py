@@ -61,13 +61,19 @@ def test_a_token_is_revoked_and_its_name_is_free_again(cli: Cli) -> None:
         ("serve --host 0.0.0.0 --port 0", "onebook token create"),
         ("serve --phone --phone-role operator --port 0", "TLS only"),
         ("serve --phone --phone-role bot --host 127.0.0.1 --port 0", "--phone-role bot"),
-        ("serve --host nowhere.invalid --port 0", "onebook token create"),
+        ("serve --host nowhere.invalid --port 0", "neither an address nor a name"),
+        ("serve --host 300.1.1.1 --port 0", "neither an address nor a name"),
+        ("serve --port 0 --allow-host a/b", "--allow-host a/b"),
+        ("serve --port 0 --allow-host https://book.example", "--allow-host https"),
     ],
 )
-def test_what_cannot_be_is_refused_with_what_to_do(cli: Cli, words: str, said: str) -> None:
+def test_what_cannot_be_is_refused_with_what_to_do_and_makes_no_book(cli: Cli, words: str, said: str) -> None:
     ran = cli(*words.split())
     assert ran.code == 2, ran.err
     assert said in ran.err
+    if words.startswith("serve"):
+        with pytest.raises(onebook.StoreError, match="there is no book"):
+            onebook.open(create=False)
 
 
 def test_nothing_that_is_not_there_is_revoked(cli: Cli) -> None:

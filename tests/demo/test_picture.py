@@ -1,13 +1,16 @@
 """The picture fits the terminal and says what the book says; an event reads as one line."""
 
+import decimal
 import io
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 import onebook
+from onebook.demo import words
 from onebook.demo.bots import NAMES
 from onebook.demo.history import load_sessions
 from onebook.demo.player import Silence, play
@@ -41,8 +44,8 @@ def test_the_picture_fits_the_terminal(scene: Scene, width: int, height: int, st
     assert len(lines) == height
     assert {len(line) for line in lines} == {width}
     parts = ("EUR/USD", "positions", "realized P&L", "events", "breakout", "trading ACTIVE", "Thu 07 Sep 2000")
-    for words in (*parts, *state.split("\n")):
-        assert words in text.getvalue()
+    for part in (*parts, *state.split("\n")):
+        assert part in text.getvalue()
 
 
 def test_each_position_is_shown_with_the_stop_that_rests_at_the_venue(scene: Scene) -> None:
@@ -87,3 +90,10 @@ REDUCING = {"state": "REDUCING", "reason": "too much"}
 )  # fmt: skip
 def test_an_event_reads_as_a_line(line: str, kind: str, exits: Exits, data: dict[str, Any]) -> None:
     assert line_of(kind, exits, data) == f"09-29 {line}"
+
+
+def test_amounts_are_rounded_the_same_whatever_a_library_did_to_the_process() -> None:
+    with decimal.localcontext(decimal.Context(prec=3, rounding=decimal.ROUND_HALF_UP)):
+        assert words.amount(Decimal("-21695.605")) == "−21,695.60"
+        assert words.signed(Decimal("21695.615")).plain == "+21,695.62"
+        assert words.units(Decimal("12345.600")) == "12,345.6"

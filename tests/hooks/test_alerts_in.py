@@ -6,11 +6,12 @@ from typing import Any
 import httpx
 import pytest
 from tests.http.conftest import Served
+from tests.http.streaming import until
 
 import onebook
 from onebook import Hook
 from onebook.config.masks import MASK
-from onebook.http import hooks
+from onebook.http import hooks, tollgate
 from onebook.http.secrets import HOOK_PREFIX, digest_of, new_secret
 from onebook.intake.hooks.messages import MAX_BYTES
 
@@ -143,22 +144,60 @@ def test_an_alert_that_is_too_large_is_refused(served: Served) -> None:
     assert served.book.breaks() == []
 
 
-def test_more_alerts_than_the_limit_wait(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hooks, "ALERTS_A_MINUTE", 6)
+def test_as_many_alerts_as_a_minute_may_have_may_come_at_once(served: Served) -> None:
+    secret = hooked(served, kind="tradingview")
+    client = served.client()
+    statuses = [
+        client.post(f"/v1/hooks/tv/{secret}", json=ALERT | {"id": f"a-{number}"}).status_code for number in range(110)
+    ]
+    assert set(statuses) == {201}, "many charts speak at the close of one bar"
+
+
+def test_more_alerts_than_the_limit_wait_and_are_counted(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tollgate, "ALERTS_A_MINUTE", 6)
+    monkeypatch.setattr(tollgate, "COUNT_SECONDS", 0.2)
     secret = hooked(served)
     answers = [post(served, secret) for _ in range(20)]
-    refused = next(item for item in answers if item.status_code == 429)
-    assert int(refused.headers["retry-after"]) >= 1
-    assert refused.json()["retryable"] is True
+    refused = [item for item in answers if item.status_code == 429]
+    assert int(refused[0].headers["retry-after"]) >= 1
+    assert refused[0].json()["retryable"] is True
     assert post(served, hooked(served, name="b"), name="b").status_code in {200, 201}, "another hook has its own"
+    until(lambda: dropped(served, "refused") == len(refused))
 
 
-def test_breaks_do_not_grow_without_limit(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hooks, "BREAKS_A_MINUTE", 6)
+def dropped(served: Served, what: str) -> int:
+    """Return how many alerts the breaks count as dropped."""
+    return sum(event.data["raw"].get(what, 0) for event in served.book.events(types=("break_found",)))
+
+
+def test_breaks_do_not_grow_without_limit_and_what_is_not_kept_is_counted(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tollgate, "BREAKS_A_MINUTE", 6)
     secret = hooked(served)
-    statuses = [post(served, secret, ALERT | {"action": f"hold {number}"}).status_code for number in range(20)]
-    assert set(statuses) == {400, 429}
-    assert len(served.book.breaks()) == statuses.count(400)
+    answers = [post(served, secret, ALERT | {"action": f"hold {number}"}) for number in range(20)]
+    assert {(item.status_code, item.json()["retryable"]) for item in answers} == {(400, False)}
+    kept = len(served.book.breaks())
+    assert 6 <= kept < 20
+    served.serving.stop()
+    served.ended()
+    assert len(served.book.breaks()) == kept + 1, "one stands for all others, at the end of the service too"
+    assert dropped(served, "not_kept") == 20 - kept
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"id": "1", "instrument": "A", "side": "buy", "side": "sell"}',
+        '{"id": "1", "instrument": "A", "side": "buy", "action": "sell"}',
+    ],
+)
+def test_an_alert_that_contradicts_itself_is_not_booked(served: Served, body: str) -> None:
+    answer = post(served, hooked(served), body)
+    assert answer.status_code == 400, answer.text
+    assert "side" in answer.json()["detail"]
+    assert served.book.signals() == []
+    assert [item.kind for item in served.book.breaks()] == ["unbooked_fact"]
 
 
 def test_an_alert_that_the_book_cannot_take_in_time_may_be_sent_again(

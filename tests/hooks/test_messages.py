@@ -5,10 +5,12 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
 
 from onebook import Fill, Hook, InputError, NotAllowed, Signal
 from onebook.domain import times
+from onebook.intake.bodies import MAX_DEPTH, check_body
 from onebook.intake.hooks.messages import MAX_BYTES, read
 from onebook.intake.hooks.port import check_mapping, facts_of, message_for
 
@@ -295,3 +297,75 @@ def test_a_mapping_that_could_have_no_effect_is_refused() -> None:
     for kind, mapping in (("custom", {"prise": "close"}), ("custom", {"price": ""}), ("freqtrade", {"price": "close"})):
         with pytest.raises(InputError, match="map: "):
             check_mapping(kind, mapping)
+
+
+# ---- what could be read in two ways ----
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"side": "buy"},
+        {"side": "long"},
+        {"qty": 7, "quantity": "7.0"},
+        {"close": "9"},
+        {"time": "2024-06-03T09:30:05Z", "timestamp": 1717407005},
+        {"side": "{{strategy.order.action}}"},
+    ],
+)
+def test_two_names_may_say_the_same(more: dict[str, Any]) -> None:
+    found = one("custom", {"id": "1", "instrument": "A", "action": "buy", "price": "5"} | more)
+    assert (found.action, found.price) == ("buy", Decimal(5))
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"side": "sell"}, "action"),
+        ({"qty": 1, "quantity": 7}, "quantity"),
+        ({"symbol": "B"}, "instrument"),
+        ({"alert_id": "2"}, "id"),
+        ({"time": "2024-06-03T09:30:05Z", "timestamp": "2024-06-03T09:30:06Z"}, "time"),
+    ],
+)
+def test_two_names_that_say_different_things_are_refused(more: dict[str, Any], field: str) -> None:
+    body = {"record": "fill", "id": "1", "instrument": "A", "action": "buy", "price": "5", "qty": 1} | more
+    with pytest.raises(InputError, match=rf"^{field}: .* says .* and .* says .*; send one of them"):
+        one("custom", body)
+    mapping = {field: {"action": "side", "quantity": "qty"}.get(field, field)}
+    assert one("custom", body, mapping=mapping), "a mapping says which counts"
+
+
+def test_only_fields_of_a_record_can_be_mapped() -> None:
+    with pytest.raises(InputError, match=r"^map: nope is no field") as problem:
+        check_mapping("custom", {"nope": "x"})
+    assert not [word for word in str(problem.value).split() if word.isupper()]
+    assert one("custom", {"id": "1", "instrument": "A", "action": "buy", "KIND": "x"})
+
+
+def twice(value: str) -> bytes:
+    return f'{{"a": {{"b": ":", "c": {value}}}, "d": [{value}]}}'.encode()
+
+
+@pytest.mark.parametrize(
+    "value", ['{"x": 1, "x": 1}', '{"x": 1, "x" : 2}', '[[{"\u0078": 1, "x": 2}]]', '{"": 1, "": 2}']
+)
+def test_a_name_that_stands_twice_in_an_object_is_refused(value: str) -> None:
+    for body in (twice(value), twice(value.replace(" ", "")), twice(value.replace(" ", "\n "))):
+        with pytest.raises(InputError, match="stands there twice; give it once"):
+            check_body(body, msgspec.json.decode(body))
+
+
+@pytest.mark.parametrize("value", ['{"x": "\\":", "y": ":"}', '"\\"x\\": 1"', '{"x": {"x": {"x": "x"}}}', '":"'])
+def test_a_name_in_a_text_or_in_another_object_stands_once(value: str) -> None:
+    for body in (twice(value), twice(value.replace(" ", ""))):
+        check_body(body, msgspec.json.decode(body))
+
+
+def test_what_is_nested_has_a_limit() -> None:
+    def nested(levels: int) -> bytes:
+        return b'{"a":' * (levels - 1) + b"[1]" + b"}" * (levels - 1)
+
+    check_body(nested(MAX_DEPTH), msgspec.json.decode(nested(MAX_DEPTH)))
+    with pytest.raises(InputError, match=f"nested more than {MAX_DEPTH} levels"):
+        check_body(nested(MAX_DEPTH + 1), msgspec.json.decode(nested(MAX_DEPTH + 1)))

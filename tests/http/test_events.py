@@ -173,6 +173,16 @@ def test_a_reader_of_another_epoch_is_told_to_begin_anew(tmp_path: Path, book: o
             assert client.frame()["id"] == "2.1"
 
 
+def test_who_came_before_the_first_entry_goes_on(server: Server, book: onebook.Book) -> None:
+    with Client(f"{server.url}/v1/events?after=0") as client:
+        name = client.headers["onebook-book"]
+    assert name == "new:0"
+    varied(book)
+    with Client(f"{server.url}/v1/events?after=1&book={name}") as client:
+        assert client.frame()["id"] == "2.1"
+        assert client.headers["onebook-book"] != name
+
+
 def test_an_entry_that_cannot_be_read_is_shown_as_such_and_never_left_out() -> None:
     damaged = EntryFrames(TailEntry(7, '{"at": 1, "type": "trade_'))
     (frame,) = damaged.after((0, WHOLE), make_filter())

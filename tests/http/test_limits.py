@@ -1,6 +1,7 @@
 """No caller takes more than a share: bodies, requests a minute, open requests."""
 
 import contextlib
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -9,9 +10,10 @@ from typing import Any
 import httpx
 import pytest
 from tests.http.conftest import Serve, Served
+from tests.http.streaming import until
 
 from onebook import Fill
-from onebook.http import heads
+from onebook.http import heads, serving
 from onebook.http.limits import CALLERS, Opened, Rates
 
 FILL: dict[str, Any] = {"instrument": "AAPL", "side": "buy", "quantity": "1", "price": "10"}
@@ -88,6 +90,27 @@ def test_a_stream_that_ended_leaves_its_place(serve: Serve) -> None:
         assert not served.service.opened.count
 
 
+# ---- what a body may say ----
+
+
+def test_a_body_that_is_nested_without_end_is_refused_in_words(serve: Serve) -> None:
+    served = serve()
+    raw = '{"a":' * 900 + "1" + "}" * 900
+    answer = served.client().post("/v1/fills", content=json.dumps(FILL)[:-1] + f', "raw": {raw}}}')
+    assert answer.status_code == 400, answer.text
+    assert "nested more than" in answer.json()["detail"]
+    assert "Traceback" not in served.log.getvalue()
+
+
+@pytest.mark.parametrize("is_list", [False, True])
+def test_a_fact_that_says_a_name_twice_is_refused(served: Served, is_list: bool) -> None:
+    body = json.dumps(FILL)[:-1] + ', "side": "sell"}'
+    answer = served.client().post("/v1/fills", content=f"[{json.dumps(FILL)}, {body}]" if is_list else body)
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["detail"] == "side: stands there twice; give it once"
+    assert served.book.fills() == []
+
+
 # ---- the counting itself ----
 
 
@@ -134,6 +157,85 @@ def test_places_of_operators_are_kept_free() -> None:
     opened.leave()
     assert opened.count == 19
     assert opened.enter(is_operator=True)
+
+
+def test_strangers_take_no_more_than_half_of_the_places() -> None:
+    opened = Opened(100)
+    assert [opened.enter(is_operator=False, is_stranger=True) for _ in range(80)].count(True) == 50
+    assert opened.enter(is_operator=False)
+    opened.leave(is_stranger=True)
+    assert opened.enter(is_operator=False, is_stranger=True)
+    assert not opened.enter(is_operator=False, is_stranger=True)
+
+
+# ---- connections and bodies that do not come ----
+
+HALF = b"POST /login HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.0.2.9\r\nContent-Length: 100\r\n\r\n{"
+
+
+def held(served: Served, count: int, data: bytes, stack: contextlib.ExitStack) -> list[socket.socket]:
+    """Open connections that say so much and no more."""
+    host, port = served.url.removeprefix("http://").split(":")
+    made = []
+    for _ in range(count):
+        link = stack.enter_context(socket.create_connection((host, int(port)), timeout=20))
+        link.sendall(data)
+        made.append(link)
+    return made
+
+
+@pytest.mark.parametrize("data", [b"", HALF], ids=["silent", "half a body"])
+def test_connections_of_strangers_shut_nobody_out(serve: Serve, data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "SPARE", 4)
+    served = serve(config={"serve": {"connections": 12}})
+    viewer, operator = served.token("viewer"), served.token("operator")
+    with contextlib.ExitStack() as stack:
+        held(served, 40, data, stack)
+        until(lambda: served.service.opened.count == (6 if data else 0))
+        answer = served.client().get("/health/live")
+        assert (answer.status_code, answer.json()) == (200, {"status": "live"})
+        assert served.client(operator).post("/v1/trading/halt", json={"reason": "a test"}).status_code == 200
+        found = served.client(viewer).get("/v1/session")
+        assert found.status_code == (503 if data else 200)
+        if data:
+            assert found.headers["content-type"] == "application/problem+json"
+            assert found.json()["code"] == "TooManyConnections"
+
+
+def test_connections_have_a_limit_and_the_one_that_waited_longest_goes(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heads, "HEAD_SECONDS", 600.0)
+    monkeypatch.setattr(serving, "SPARE", 2)
+    served = serve(config={"serve": {"connections": 4}})
+    with contextlib.ExitStack() as stack:
+        first, *_ = held(served, 9, b"", stack)
+        with contextlib.suppress(ConnectionError):
+            assert first.recv(1) == b""
+
+
+def test_a_body_that_comes_too_slowly_is_cut_and_leaves_its_place(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heads, "BODY_SECONDS", 0.2)
+    served = serve()
+    answer = closed(served, HALF)
+    assert answer.startswith(b"HTTP/1.1 408 "), answer
+    assert b'"code": "RequestTimeout"' in answer
+    until(lambda: not served.service.opened.count)
+
+
+def test_a_large_body_that_comes_steadily_is_taken(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heads, "BODY_SECONDS", 0.3)
+    served = serve()
+    body = json.dumps(FILL | {"note": "x" * 10_000}).encode()
+
+    def pieces() -> Iterator[bytes]:
+        for start in range(0, len(body), 2000):
+            yield body[start : start + 2000]
+            time.sleep(0.1)  # it is the time itself that is tested
+
+    assert served.client().post("/v1/fills", content=pieces()).status_code == 201
 
 
 # ---- heads of requests ----

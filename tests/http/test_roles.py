@@ -118,7 +118,7 @@ def test_a_path_written_otherwise_gets_no_further(served: Served, path: str, met
 def test_read_only_takes_nothing(serve: Serve) -> None:
     served = serve(is_read_only=True)
     client = served.client(served.token("operator"))
-    for path in ("/v1/fills", "/v1/trading/halt", "/v1/marks"):
+    for path in ("/v1/fills", "/v1/trading/halt", "/v1/trading/may", "/v1/marks"):
         answer = client.post(path, json={})
         assert answer.status_code == 403, path
         assert "--read-only" in answer.json()["detail"]

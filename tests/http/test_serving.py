@@ -21,7 +21,7 @@ import onebook
 from onebook.config import config_for
 from onebook.http.auth import Access
 from onebook.http.service import make_service
-from onebook.http.serving import check_reach, check_tls, listening
+from onebook.http.serving import check_names, check_reach, check_tls, listening
 
 WRITERS = 4
 ENOUGH = 40
@@ -33,14 +33,14 @@ ENOUGH = 40
 
 def test_the_end_comes_with_streams_open_and_answers_what_is_being_asked(serve: Serve) -> None:
     served = serve()
-    opened = threading.Event()
+    opened = threading.Barrier(4, timeout=START_SECONDS)
     ended: list[str] = []
 
     def follow() -> None:
         with served.client().stream("GET", "/v1/events") as stream:
             lines = stream.iter_lines()
             next(lines)
-            opened.set()
+            opened.wait()
             try:
                 ended.extend(lines)
             except httpx.TransportError:
@@ -49,7 +49,7 @@ def test_the_end_comes_with_streams_open_and_answers_what_is_being_asked(serve: 
     followers = [threading.Thread(target=follow, daemon=True) for _ in range(3)]
     for follower in followers:
         follower.start()
-    assert opened.wait(START_SECONDS)
+    opened.wait()
     served.serving.stop()
     for follower in followers:
         follower.join(START_SECONDS)
@@ -196,6 +196,13 @@ def test_a_port_that_is_taken_is_said(served: Served) -> None:
         listening("127.0.0.1", port)
     with pytest.raises(onebook.BadConfig, match=r"cannot listen on nowhere\.invalid"):
         listening("nowhere.invalid", 0)
+
+
+def test_names_are_what_stands_in_a_host() -> None:
+    check_names(("book.example", "book-1", "10.0.0.7:8321", "[::1]", "[fe80::1]:80", "fe80::1", "my_host", "bücher.de"))
+    for name in ("a/b", "", "https://a", "a b", "-.-/", "*.example", "[x]"):
+        with pytest.raises(onebook.BadConfig, match="is no name"):
+            check_names((name,))
 
 
 @pytest.fixture(scope="module")

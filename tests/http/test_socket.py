@@ -14,6 +14,7 @@ from websockets.sync.client import ClientConnection, connect
 import onebook
 from onebook.domain.reports import as_json
 from onebook.http import socket as sockets
+from onebook.http import writes
 from onebook.http.lines import Pace
 
 QUICK = Pace(beat_seconds=0.2, stuck_seconds=1.0, check_seconds=0.2, prices_per_second=5)
@@ -272,6 +273,19 @@ def test_a_bot_records_for_its_own_strategy_only(book: onebook.Book, server: Ser
     assert [each.strategy for each in book.fills()] == ["trend"]
 
 
+def test_an_order_said_before_its_update_is_known_to_it(book: onebook.Book, server: Server) -> None:
+    order = {"instrument": "BTC/USDT", "side": "buy", "quantity": "1"}
+    with opened(server, server.token("bot", "trender", strategy="trend")) as client:
+        for number in range(20):
+            client.say("record", id=number, kind="order", fact=order | {"client_order_id": str(number)})
+            update = {"client_order_id": str(number), "status": "new"}
+            client.say("record", id=f"{number} new", kind="order_update", fact=update)
+        assert {client.hear()["op"] for _ in range(40)} == {"receipt"}
+        unknown = {"client_order_id": "none", "status": "canceled"}
+        refused = client.ask("record", id="none", kind="order_update", fact=unknown)
+        assert refused["problem"]["code"] == "NotAllowed"
+
+
 # ---- closing ----
 
 
@@ -384,3 +398,40 @@ def test_the_address_says_that_it_speaks_another_protocol(server: Server) -> Non
     with httpx.Client(trust_env=False) as client:
         answer = client.get(f"{server.url}/v1/ws")
         assert (answer.status_code, answer.headers["upgrade"]) == (426, "websocket")
+
+
+# ---- faults ----
+
+
+def test_what_is_nested_without_end_closes_with_a_code(server: Server) -> None:
+    raw = '{"a":' * 900 + "1" + "}" * 900
+    with opened(server) as client:
+        client.say_raw(
+            '{"op": "record", "id": "1", "kind": "fill", "fact": ' + json.dumps(FILL)[:-1] + f', "raw": {raw}}}}}'
+        )
+        assert client.code() == 4400
+
+
+def test_a_fault_of_the_service_is_logged_and_closes_with_a_code(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(writes, "fact", fails)
+    with opened(server) as client:
+        client.say("record", id="1", kind="fill", fact=FILL)
+        assert client.code() == 1011
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_fact_whose_recording_fails_is_not_left_unanswered(
+    book: onebook.Book, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(book.aio, "record", fails)
+    with opened(server) as client:
+        client.say("record", id="1", kind="fill", fact=FILL)
+        assert client.code() == 1011

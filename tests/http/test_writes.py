@@ -275,6 +275,81 @@ def test_a_bot_speaks_of_its_own_orders_and_signals_only(served: Any) -> None:
     assert bot.post("/v1/trading/place", json=order).json()["order"]["strategy"] == "trend"
 
 
+@pytest.fixture
+def bots(served: Any) -> tuple[httpx.Client, httpx.Client]:
+    """Two bots: of trend and of grid."""
+    trend, grid = (served.client(served.token("bot", name, strategy=name)) for name in ("trend", "grid"))
+    return trend, grid
+
+
+ORDER = {"instrument": "BTC/USDT", "side": "buy", "quantity": "1", "client_order_id": "T-1"}
+
+
+def test_a_bot_cannot_say_what_became_of_an_order_before_it_is_known(
+    served: Any, bots: tuple[httpx.Client, httpx.Client]
+) -> None:
+    trend, grid = bots
+    canceled = {"client_order_id": "T-1", "status": "canceled"}
+    for bot in bots:
+        found = bot.post("/v1/order-updates", json=canceled)
+        assert (found.status_code, found.json()["code"]) == (403, "NotAllowed")
+        assert found.json()["detail"].startswith("the book knows no order T-1 in main; record it first")
+    assert grid.post("/v1/order-updates", json=[canceled]).json()["refused"][0]["error"]["code"] == "NotAllowed"
+    assert grid.post("/v1/signal-updates", json={"signal_id": "S", "status": "EXPIRED"}).status_code == 403
+    assert trend.post("/v1/orders", json=[ORDER]).json()["recorded"] == 1
+    assert served.book.order("T-1").status == "pending_new"
+    assert grid.post("/v1/order-updates", json=canceled).status_code == 403
+    news = [{"client_order_id": "T-1", "status": "new", "venue_order_id": "V"}, canceled]
+    assert trend.post("/v1/order-updates", json=news).json()["recorded"] == 2
+
+
+def test_a_bots_fill_and_order_name_no_order_of_another(served: Any, bots: tuple[httpx.Client, httpx.Client]) -> None:
+    trend, grid = bots
+    assert trend.post("/v1/orders", json=ORDER).status_code == 201
+    linked = {"client_order_id": "T-1", "status": "new", "venue_order_id": "V"}
+    assert trend.post("/v1/order-updates", json=linked).status_code == 201
+    said = "the token of grid speaks for grid only; order T-1 is of trend"
+    for name in ({"client_order_id": "T-1"}, {"venue_order_id": "V"}):
+        found = grid.post("/v1/fills", json=fill(**name))
+        assert (found.status_code, found.json()["detail"]) == (403, said)
+    for path in ("orders", "trading/may", "trading/place"):
+        assert grid.post(f"/v1/{path}", json=ORDER).status_code == 403
+    given = {"Idempotency-Key": "T-1"}
+    unnamed = {name: value for name, value in ORDER.items() if name != "client_order_id"}
+    assert grid.post("/v1/orders", json=unnamed, headers=given).status_code == 403
+    assert grid.post("/v1/orders", json=ORDER | {"client_order_id": "G-1"}).status_code == 201
+    stolen = {"client_order_id": "G-1", "status": "new", "venue_order_id": "V"}
+    assert grid.post("/v1/order-updates", json=stolen).status_code == 403
+    assert served.book.order("T-1").filled_quantity == 0
+    assert not served.book.breaks()
+    assert trend.post("/v1/fills", json=fill(venue_order_id="V", quantity="1")).status_code == 201
+    assert served.book.order("T-1").status == "filled"
+
+
+def test_an_order_that_only_a_fill_has_named_is_of_who_reported_it(
+    served: Any, bots: tuple[httpx.Client, httpx.Client]
+) -> None:
+    trend, grid = bots
+    assert grid.post("/v1/fills", json=fill(client_order_id="T-1", quantity="1")).status_code == 201
+    assert trend.post("/v1/orders", json=ORDER).status_code == 403
+    assert grid.post("/v1/orders", json=ORDER).status_code == 201
+    assert served.book.order("T-1").status == "filled"
+
+
+def test_a_bot_takes_over_what_nobody_named_held(served: Any, bots: tuple[httpx.Client, httpx.Client]) -> None:
+    from onebook import EXTERNAL, Order, OrderUpdate
+
+    trend, _ = bots
+    given: Any = ORDER | {"strategy": EXTERNAL}
+    served.book.record(Order(**given))
+    assert trend.post("/v1/orders", json=ORDER).status_code == 200
+    assert trend.post("/v1/fills", json=fill(client_order_id="T-1")).status_code == 201
+    assert trend.post("/v1/order-updates", json={"client_order_id": "T-1", "status": "canceled"}).status_code == 403
+    served.book.record(OrderUpdate(client_order_id="T-2", status="new"))
+    assert trend.post("/v1/order-updates", json={"client_order_id": "T-2", "status": "canceled"}).status_code == 403
+    assert trend.post("/v1/orders", json=ORDER | {"client_order_id": "T-2"}).status_code == 201
+
+
 # ---- trading ----
 
 

@@ -169,6 +169,21 @@ def test_what_cannot_be_connected_to_is_refused_at_once(given: dict[str, Any]) -
         onebook.connect(**({"url": "http://127.0.0.1:1"} | given))
 
 
+def test_an_address_that_ends_in_the_version_is_refused() -> None:
+    for path in ("/v1", "/v1/", "/onebook/v1"):
+        with pytest.raises(BadConfig, match="leave it out"):
+            onebook.connect(f"http://127.0.0.1:1{path}")
+    with onebook.connect("https://book.example/onebook/") as book:
+        assert book.url == "https://book.example/onebook"
+
+
+def test_what_follows_a_book_from_elsewhere_is_named() -> None:
+    with onebook.connect("http://127.0.0.1:1") as book:
+        with pytest.raises(AttributeError, match=r"book\.listen.*follow=True"):
+            book.subscribe("audit", print)
+        assert not hasattr(book, "subscribe")
+
+
 def test_tokens_open_what_they_open(served: Served, connect: Connect) -> None:
     viewer, bot = served.token("viewer"), served.token("bot")
     fill = Fill(instrument="AAPL", side="buy", quantity="1", price="2")

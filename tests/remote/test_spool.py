@@ -16,8 +16,10 @@ from tests.remote.test_following import service
 
 import onebook
 from onebook import Order, OrderUpdate, Signal
-from onebook.errors import BadConfig, StoreFull
+from onebook.domain.facts import AnyFact
+from onebook.errors import BadConfig, StoreError, StoreFull
 from onebook.intake.adapters.spool import MARK, Spool
+from onebook.remote.moments import Moments
 from onebook.remote.queue import Queue
 
 BOT = Path(__file__).with_name("bot_child.py")
@@ -73,6 +75,46 @@ def test_a_fact_keeps_the_time_at_which_it_was_queued(served: Served, connect: C
     assert all(before <= item.occurred_ns <= after for item in [*served.book.fills(), *served.book.facts("signal")])
 
 
+def test_a_repeat_without_a_time_is_known(served: Served, connect: Connect, tmp_path: Path) -> None:
+    again: list[AnyFact] = [fill(1), Order(instrument="AAPL", side="buy", quantity="1", client_order_id="o")]
+    for turn in range(3):  # a run each, the last begins in an outage
+        with line_to(served.url) as line:
+            if turn == 2:
+                line.down()
+            book = connect(line.url, spool=tmp_path / "a.spool", patience_seconds=0.5)
+            for fact in (*again, *again):
+                book.record(fact)
+            assert book.record_many(again * 2).queued == 4  # type: ignore[attr-defined]
+            line.up()
+            assert book.wait(30)
+            assert book.refused == 0
+            book.close()
+    assert served.book.status().conflicts == 0
+    assert (len(served.book.fills()), len(served.book.orders())) == (1, 1)
+    assert served.book.breaks() == []
+    contradicting = fill(1).replaced(price="1")
+    later = connect(served.url, spool=tmp_path / "a.spool")
+    later.record(contradicting)
+    assert later.wait(30)
+    assert later.refused == served.book.status().conflicts == 1
+
+
+def test_moments_are_remembered_for_all_and_bounded(tmp_path: Path) -> None:
+    path = tmp_path / "a.times"
+    first, other = Moments(path, max_bytes=4096), Moments(path, max_bytes=4096)
+    assert first.of(["a", "b", "a"], 5) == [5, 5, 5]
+    assert other.of(["b", "c"], 6) == [5, 6]
+    with path.open("ab") as file:
+        file.write(b"0123")  # what a kill cut off
+    assert first.of(["c", "d"], 7) == [6, 7]
+    for number in range(500):
+        other.of([str(number)], number)
+        assert path.stat().st_size <= 4096
+    assert first.of(["499", "480", "a"], 9) == [499, 480, 9]
+    with pytest.raises(StoreError, match="cannot be kept"):
+        Moments(tmp_path / "no" / "a.times").of(["a"], 1)
+
+
 def test_an_outage_loses_nothing_and_doubles_nothing(served: Served, connect: Connect, tmp_path: Path) -> None:
     with line_to(served.url) as line:
         book = connect(line.url, spool=tmp_path / "a.spool", timeout_seconds=2)
@@ -116,7 +158,7 @@ def test_refused_facts_are_put_aside_and_the_rest_goes_on(
         line.down()
         book = connect(line.url, token, spool=spool, on_refused=alerts.append)
         given: list[Any] = [
-            fill(1), fill(2, strategy="grid"), fill(3), OrderUpdate(client_order_id="x", status="new"),
+            fill(1), fill(2, strategy="grid"), fill(3),
             onebook.Account(name="mine"), Order(instrument="A", side="buy", quantity="1", client_order_id="o"),
             OrderUpdate(client_order_id="o", status="new"), OrderUpdate(client_order_id="o", status="filled"),
             OrderUpdate(client_order_id="o", status="pending_new"), fill(4),

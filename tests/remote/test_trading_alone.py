@@ -9,7 +9,7 @@ from tests.http.conftest import Served
 from tests.remote.conftest import Connect
 from tests.remote.line import line_to, until
 
-from onebook import Approved, Fill, Order, OrderUpdate, Reassign, Refused
+from onebook import EXTERNAL, Approved, Fill, Order, OrderUpdate, Reassign, Refused
 from onebook.errors import InputError, NotAllowed, SourceError
 from onebook.remote.book import RemoteBook
 from onebook.remote.trading import UNREACHABLE
@@ -62,9 +62,10 @@ def test_what_only_reduces_may_go(served: Served, connect: Connect) -> None:
         assert (first.order.client_order_id, first.sequence) == ("x-1", 0)
         assert book.trading.place(order("sell", "6", client_order_id="x-1")) == first  # asked again
         assert not may(order("sell", "5")).ok
-        capped = may(order("sell", "50", reduce_only=True))
-        assert isinstance(capped, Approved)
-        assert capped.order.quantity == 4
+        for ask in (may, book.trading.place):  # asking takes nothing away
+            capped = ask(order("sell", "50", reduce_only=True))
+            assert isinstance(capped, Approved)
+            assert (capped.order.quantity, capped.order.reduce_only) == (4, True)
         assert not may(order("sell", "1")).ok
         line.up()
         assert book.positions()
@@ -84,6 +85,52 @@ def test_when_trading_was_halted_nothing_may_go(served: Served, connect: Connect
         assert book.trading.state == "HALTED"
         line.down()
         assert not book.trading.may(order("sell", "1")).ok
+
+
+def test_a_halt_counts_where_it_was_made(served: Served, connect: Connect) -> None:
+    with line_to(served.url) as line:
+        book = connect(line.url, **GATE)
+        for name in ("a", "b"):
+            book.record(trade("buy", "10", strategy=name))
+        trading = book.trading
+
+        def exits() -> list[bool]:
+            line.down()
+            found = [trading.may(order("sell", "1", strategy=name)).ok for name in ("a", "b")]
+            line.up()
+            return found
+
+        assert trading.halt("storm") == "HALTED"
+        assert exits() == [False, False]
+        trading.resume("over")
+        assert exits() == [True, True]
+        trading.halt("broken", strategy="a")
+        assert exits() == [False, True]
+        answers = trading.place(*[order("sell", "1", strategy=name) for name in ("a", "b")])
+        assert [answer.ok for answer in answers] == [False, True]  # type: ignore[union-attr]
+        assert exits() == [False, True], "an answer to one strategy says nothing of another"
+        served.book.trading.resume("mended", strategy="a")
+        assert trading.may(order("sell", "1", strategy="a")).ok
+        assert exits() == [True, True]
+        served.book.trading.halt("all")
+        assert not trading.may(order("sell", "1", strategy="a")).ok
+        assert exits() == [False, False], "nobody said how far it reaches"
+        assert trading.state_of("main", "b") == "HALTED"
+        served.book.trading.resume("over")
+        assert trading.state_of("main", "b") == "ACTIVE"
+        assert exits() == [False, True]
+
+
+def test_asking_takes_nothing_away(served: Served, connect: Connect) -> None:
+    with line_to(served.url) as line:
+        book = connect(line.url, **GATE)
+        book.record(trade("buy", "5"))
+        line.down()
+        wish = order("sell", "5")
+        assert book.trading.may(wish).ok
+        assert book.trading.may(wish).ok
+        assert book.trading.place(wish).ok
+        assert not book.trading.may(wish).ok
 
 
 def test_a_position_that_is_gone_lets_nothing_through(served: Served, connect: Connect) -> None:
@@ -198,3 +245,93 @@ def test_the_gate_waits_for_what_is_queued(served: Served, connect: Connect, tmp
     answer = book.trading.place(order("buy", "1"))
     assert isinstance(answer, Refused)
     assert answer.reason == "max_position"
+
+
+def test_a_fill_that_is_repeated_lets_no_more_out_than_is_held(
+    served: Served, connect: Connect, tmp_path: Path
+) -> None:
+    bought = trade("buy", "1", venue="x", venue_fill_id="1", occurred_at="2024-06-03T09:00:00Z")
+    with line_to(served.url) as line:
+        book = connect(line.url, spool=tmp_path / "a.spool", **GATE)
+        book.record(bought)
+        assert book.wait(30)
+        until(lambda: known(book) == 1)
+        line.down()
+        book.record(bought)
+        book.record(bought)
+        assert not book.trading.place(order("sell", "3")).ok
+        placed = book.trading.place(order("sell", "3", reduce_only=True, client_order_id="x"))
+        assert isinstance(placed, Approved)
+        assert (placed.order.quantity, placed.order.reduce_only) == (1, True)
+        line.up()
+        assert book.wait(30)
+    [state] = served.book.orders()
+    assert (state.order.quantity, state.order.reduce_only) == (1, True)
+    assert served.book.position("AAPL").quantity == 1  # type: ignore[union-attr]
+
+
+def test_a_repeat_of_what_an_earlier_run_sent_lets_nothing_out(
+    served: Served, connect: Connect, tmp_path: Path
+) -> None:
+    bought = trade("buy", "1", venue="x", venue_fill_id="1", occurred_at="2024-06-03T09:00:00Z")
+    served.book.record(bought)
+    with line_to(served.url) as line:
+        book = connect(line.url, spool=tmp_path / "a.spool", **GATE)
+        book.record(trade("buy", "1", instrument="MSFT"))
+        assert book.wait(30)
+        until(lambda: known(book) == 1)
+        line.down()
+        book.record(bought)
+        assert not book.trading.may(order("sell", "2")).ok
+        assert book.trading.may(order("sell", "1")).ok
+
+
+def test_a_sale_that_is_repeated_counts_once(served: Served, connect: Connect, tmp_path: Path) -> None:
+    sold = [trade("sell", "2", venue="x", venue_fill_id=name, occurred_at="2024-06-03T09:00:00Z") for name in "12"]
+    with line_to(served.url) as line:
+        book = connect(line.url, spool=tmp_path / "a.spool", **GATE)
+        served.book.record(trade("buy", "10"))
+        book.record(sold[0])
+        assert book.wait(30)
+        until(lambda: known(book) == 8 and not book._known.waiting)
+        line.down()
+        for again in (sold[0], sold[1], sold[1], sold[0]):
+            book.record(again)
+        assert not book.trading.may(order("sell", "7")).ok
+        assert book.trading.may(order("sell", "6")).ok
+
+
+def test_a_fill_of_nobody_is_of_the_order_that_it_names(served: Served, connect: Connect, tmp_path: Path) -> None:
+    with line_to(served.url) as line:
+        book = connect(line.url, spool=tmp_path / "a.spool", **GATE)
+        book.record(trade("buy", "10", strategy="trend"))
+        assert book.wait(30)
+        until(lambda: book._known._held)
+        line.down()
+        placed = book.trading.place(order("sell", "10", strategy="trend", client_order_id="x"))
+        assert placed.ok
+        book.record(trade("sell", "10", client_order_id="x", strategy=EXTERNAL))
+        assert not book.trading.may(order("sell", "1", strategy="trend")).ok
+        line.up()
+        assert book.wait(30)
+    assert served.book.position("AAPL", strategy="trend").quantity == 0  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("has_spool", [True, False])
+def test_a_strategy_that_is_left_out_is_the_tokens(
+    served: Served, connect: Connect, tmp_path: Path, has_spool: bool
+) -> None:
+    token = served.token("bot", strategy="trend")
+    served.book.record(trade("buy", "1", strategy="trend"))
+    with line_to(served.url) as line:
+        book = connect(line.url, token, spool=tmp_path / "a.spool" if has_spool else None, **GATE)
+        if has_spool:
+            book.record(trade("buy", "1", instrument="MSFT"))
+            assert book.wait(30)
+            until(lambda: book._known.knows_own)
+        else:
+            assert book.positions()
+        line.down()
+        assert not book.trading.may(order("sell", "1", strategy="grid")).ok
+        assert book.trading.place(order("sell", "1")).ok
+        assert not book.trading.may(order("sell", "1", strategy="trend")).ok

@@ -195,6 +195,7 @@ def test_the_same_order_again_gets_the_same_answer(book: onebook.Book, clock: Fa
         order("sell", 9, strategy="a", client_order_id="three", reduce_only=True),
     ]
     first = book.trading.place(*wishes)
+    update(book, "one", "new")
     before = book.status().entries
     clock.advance(3600)
     book.trading.halt("even now")

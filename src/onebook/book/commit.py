@@ -235,8 +235,8 @@ class Committer:
         start = request.handled
         for index in range(start, len(commands)):
             command = commands[index]
-            if (index - start) % CHECK_EVERY == 0 and len(commands) - index > 1:
-                state.ask_ahead(_ids(commands[index : index + CHECK_EVERY]))
+            if (index - start) % CHECK_EVERY == 0:
+                state.ask_ahead(_ids(commands[index : index + CHECK_EVERY]) if len(commands) - index > 1 else [])
             actor = request.actors[index] if request.actors else request.actor
             stamp = Stamp(state.head[0] + 1, self._clock(), actor, request.correlation_id)
             try:

@@ -99,7 +99,8 @@ class StateReads:
         self._pairs: set[tuple[str, str]] | None = None
 
     def refresh(self) -> None:
-        """See what other processes wrote since; drop only what they touched."""
+        """See what other processes wrote since; drop only what they touched, and what was asked ahead."""
+        self._asked.clear()
         head = self._store.head()
         if head == self.head:
             return
@@ -305,8 +306,8 @@ class StateReads:
         return found
 
     def ask_ahead(self, wanted: list[tuple[str, str]]) -> None:
-        """Look many ids up in one query, for the commands that come next."""
-        self._asked.clear()
+        """Look many ids up in one query, for the commands that come next; what was asked before is dropped."""
+        self._asked = {place: [] for place in wanted}
         numbers: dict[int, str] = {}
         for scope in {scope for scope, _ in wanted}:
             number = self._scopes.get(scope)
@@ -315,8 +316,7 @@ class StateReads:
             if number is not None:
                 self._scopes[scope] = number
                 numbers[number] = scope
-        known = [(self._scopes[scope], key) for scope, key in wanted if scope in self._scopes]
-        self._asked = {place: [] for place in wanted}
+        known = [(self._scopes[scope], key) for scope, key in self._asked if scope in self._scopes]
         for number, key, sequence, ordinal in self._store.identities_of(known):
             self._asked[numbers[number], key].append((sequence, ordinal))
 

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from onebook.cli.session import session
+from onebook.cli.session import Session, session
 from onebook.cli.tables import print_object
 from onebook.config.values import count
-from onebook.errors import BadConfig
+from onebook.errors import BadConfig, StoreError
 
 if TYPE_CHECKING:
+    from onebook.app import Book
     from onebook.config import Config
     from onebook.http.phone import PhoneLink
     from onebook.http.service import Service
@@ -43,8 +44,10 @@ def serve(  # noqa: PLR0913  the options of the contract
     ] = "viewer",
 ) -> None:
     """Serve the book: dashboard, API, live events. On this machine only, unless --host says otherwise."""
+    from onebook.http.auth import is_loopback
+    from onebook.http.phone import check_phone
     from onebook.http.service import make_service
-    from onebook.http.serving import Serving, check_reach, check_tls
+    from onebook.http.serving import Serving, check_names, check_reach, check_tls, listening
 
     here = session(ctx)
     config = here.config
@@ -54,7 +57,11 @@ def serve(  # noqa: PLR0913  the options of the contract
     at = config.get("serve.port") if port is None else count(0, MAX_PORT)("--port", port)
     cert, key = cert or config.get("serve.tls_cert"), key or config.get("serve.tls_key")
     is_secure = check_tls(cert, key)
-    with here.open(read_only=read_only, create=not read_only) as book:
+    check_names((*names, *config.get("serve.allow_hosts")))
+    if reached is not None:
+        check_phone(phone_role, is_read_only=read_only, is_secure=is_secure or insecure)
+    listening(host, at).close()  # what cannot be is said before a book is made
+    with _opened(here, host, read_only=read_only, needs_token=not is_loopback(host) and reached is None) as book:
         if not read_only:
             book.run(config)
         service = make_service(
@@ -70,6 +77,23 @@ def serve(  # noqa: PLR0913  the options of the contract
         )  # fmt: skip
         _until_asked_to_end(serving)
     here.say("ended; what was acknowledged is in the book")
+
+
+def _opened(here: "Session", host: str, *, read_only: bool, needs_token: bool) -> "Book":
+    """Open the book; one is made only where nothing has to be in it.
+
+    Raises:
+        BadConfig: a token must be there, and there is no book.
+        StoreError: it cannot be opened.
+    """
+    try:
+        return here.open(read_only=read_only, create=not (read_only or needs_token))
+    except StoreError as problem:
+        if read_only or not needs_token or type(problem) is not StoreError:
+            raise
+        from onebook.http.serving import no_token
+
+        raise no_token(host) from problem
 
 
 def _reached(host: str | None, config: "Config", names: list[str]) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 """How figures and events of the demo read, for people."""
 
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from rich.text import Text
 
@@ -36,20 +36,28 @@ REASONS = {
 }
 
 
+_SHOWN = Context(prec=80, rounding=ROUND_HALF_EVEN)
+"""How figures are rounded to be shown: a library may have changed the rounding of the process (ccxt does)."""
+
+
 def amount(value: Decimal, places: int = 2) -> str:
     """Return an amount with separators and a true minus."""
-    return f"{value:,.{places}f}".replace("-", "−")
+    return f"{_rounded(value, places):,f}".replace("-", "−")
 
 
 def signed(value: Decimal, places: int = 2) -> Text:
     """Return an amount with its sign, green for a gain and red for a loss."""
-    text = f"{value:+,.{places}f}".replace("-", "−")
+    text = f"{_rounded(value, places):+,f}".replace("-", "−")
     return Text(text, style=GAIN if value > 0 else LOSS if value < 0 else QUIET)
 
 
 def units(value: Decimal) -> str:
     """Return a quantity with separators, without trailing zeros."""
-    return f"{value.normalize():,f}".replace("-", "−")
+    return f"{_SHOWN.normalize(value):,f}".replace("-", "−")
+
+
+def _rounded(value: Decimal, places: int) -> Decimal:
+    return _SHOWN.quantize(value, Decimal(1).scaleb(-places, _SHOWN))
 
 
 def bot(name: str) -> Text:

@@ -46,8 +46,8 @@ HEADERS = {
 _PROTECTING = tuple(HEADERS.items())
 _NO_STORE = (b"cache-control", b"no-store")
 _UNSAFE_EVERYWHERE = frozenset({"/login", "/logout"})
-_ASKING = frozenset({"/v1/trading/may"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_LIVE = "/health/live"
 _FULL_SECONDS = 1
 
 
@@ -105,7 +105,7 @@ class Door:
             await reply.cut(scope)  # the time of grace is over
         finally:
             if visit.is_counted:
-                self._opened.leave()
+                self._opened.leave(is_stranger=visit.caller is None)
             if self._log is not None:
                 visit.size += state.get(PUSHED, 0)
                 self._log.write(scope, visit)
@@ -118,6 +118,9 @@ class Door:
     def _admit(self, scope: Scope, state: Any, visit: Visit) -> None:
         """Let a request in, or refuse it by an error; one that says what was let in before is not asked everything."""
         self._check_size(scope)
+        if scope["path"] == _LIVE:  # who watches must not take a service with much to do for a dead one
+            check_origin(scope, self._service.hosts)
+            return
         said = said_by(scope) if scope["type"] == "http" else None
         past = None if said is None else self._passed.find(said)
         if past is not None:
@@ -161,7 +164,8 @@ class Door:
 
     def _enter(self, visit: Visit) -> None:
         caller = visit.caller
-        if self._opened.enter(is_operator=caller is not None and caller.role == "operator"):
+        is_operator = caller is not None and caller.role == "operator"
+        if self._opened.enter(is_operator=is_operator, is_stranger=caller is None):
             visit.is_counted = True
             return
         detail = "too many requests are open at once (serve.connections); close streams, or try again"
@@ -179,7 +183,7 @@ class Door:
             raise needs_token()
         elif roles is not None and caller.role not in roles:
             raise refusal(caller, f"{method} {path[:80]}", roles)
-        if self._service.is_read_only and method not in _SAFE | {"WS"} and path not in _UNSAFE_EVERYWHERE | _ASKING:
+        if self._service.is_read_only and method not in _SAFE | {"WS"} and path not in _UNSAFE_EVERYWHERE:
             msg = "this service was started with --read-only and takes nothing"
             raise NotAllowed(msg)
 

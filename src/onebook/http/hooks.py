@@ -15,9 +15,9 @@ from onebook.errors import BookError, InputError, NotAllowed, StoreError
 from onebook.http import wire
 from onebook.http.calls import Reply
 from onebook.http.door import refused_by
-from onebook.http.limits import Rates
 from onebook.http.problems import RETRY_AFTER_SECONDS, plain_problem, problem_of, response
 from onebook.http.service import Service
+from onebook.http.tollgate import ALERTS_A_MINUTE, Tollgate
 from onebook.http.writes import STATUSES, receipt
 from onebook.intake.hooks.messages import MAX_BYTES
 from onebook.intake.hooks.port import facts_of
@@ -25,22 +25,8 @@ from onebook.intake.hooks.port import facts_of
 ANSWER_SECONDS = 2.5
 """Senders of alerts wait three seconds; what takes longer is answered 503, and may be sent again."""
 
-ALERTS_A_MINUTE = 600
-"""Of one hook."""
-
-BREAKS_A_MINUTE = 30
-"""Alerts of one hook that cannot be booked; more are refused without being kept."""
-
 MAX_KEPT = 16_384
 """Characters of a body that are kept with a break."""
-
-
-class Tollgate:
-    """How often each hook may be called, and may send what cannot be booked."""
-
-    def __init__(self, _service: Service) -> None:
-        self.alerts = Rates(ALERTS_A_MINUTE)
-        self.breaks = Rates(BREAKS_A_MINUTE)
 
 
 @post("/v1/hooks/{name:str}/{secret:str}", status_code=200)
@@ -64,9 +50,9 @@ async def _taken(service: Service, request: Request[Any, Any, Any], name: str, s
     except NotAllowed as problem:
         return refused_by(problem)
     gate: Tollgate = service.part("hooks", Tollgate)
-    wait = gate.alerts.wait(hook.name)
+    wait = gate.wait(hook)
     if wait > 0:
-        return _too_many(f"more alerts than {ALERTS_A_MINUTE} a minute", wait)
+        return _too_many(wait)
     body = await request.body()
     if len(body) > MAX_BYTES:
         detail = f"the alert has {len(body)} bytes; at most {MAX_BYTES} are taken"
@@ -78,16 +64,14 @@ async def _taken(service: Service, request: Request[Any, Any, Any], name: str, s
     except StoreError:
         raise
     except BookError as problem:
-        wait = gate.breaks.wait(hook.name)
-        if wait > 0:
-            return _too_many(f"{problem} And more than {BREAKS_A_MINUTE} a minute that cannot be booked", wait)
-        await _keep(service, hook, body, kind, problem)
+        if gate.keeps(hook):
+            await _keep(service, hook, body, kind, problem)
         return problem_of(problem)
 
 
-def _too_many(why: str, wait: float) -> Reply:
+def _too_many(wait: float) -> Reply:
     seconds = str(int(wait) + 1)
-    detail = f"{why}; try again in {seconds} s"
+    detail = f"more alerts than {ALERTS_A_MINUTE} a minute: this one is counted, not kept; try again in {seconds} s"
     return plain_problem(429, detail, retryable=True, headers={"retry-after": seconds})
 
 

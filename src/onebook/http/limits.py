@@ -20,11 +20,14 @@ class Rates:
     Args:
         a_minute: most requests; 0: any number.
         clock: seconds, for tests.
+        burst_seconds: what was not used in this time may be asked for at once.
     """
 
-    def __init__(self, a_minute: int, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self, a_minute: int, clock: Callable[[], float] = monotonic, *, burst_seconds: float = BURST_SECONDS
+    ) -> None:
         self._rate = a_minute / 60
-        self._most = max(self._rate * BURST_SECONDS, 1.0)
+        self._most = max(self._rate * burst_seconds, 1.0)
         self._clock = clock
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
@@ -50,24 +53,30 @@ class Opened:
     """Requests that are being answered, streams and sockets among them.
 
     Args:
-        most: of all callers together.
+        most: of all callers together; of those whom nobody knows at most half of it.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self.count = 0
+        self._strangers = 0
 
-    def enter(self, *, is_operator: bool) -> bool:
+    def enter(self, *, is_operator: bool, is_stranger: bool = False) -> bool:
         """Take one more in; False when there are too many.
 
         Args:
             is_operator: some places are kept free for them.
+            is_stranger: nobody knows who it is; they may not take the places of those who have a token.
         """
         if self.count >= self._most - (0 if is_operator else min(RESERVED, self._most // 2)):
             return False
+        if is_stranger and self._strangers >= self._most // 2:
+            return False
         self.count += 1
+        self._strangers += is_stranger
         return True
 
-    def leave(self) -> None:
-        """Let one go."""
+    def leave(self, *, is_stranger: bool = False) -> None:
+        """Let one go, as it came in."""
         self.count -= 1
+        self._strangers -= is_stranger

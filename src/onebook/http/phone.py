@@ -33,6 +33,27 @@ PAGE = (
 """What a link answers: a page that goes on by itself. A redirect would come from elsewhere, without the cookie."""
 
 
+def check_phone(role: str, *, is_read_only: bool, is_secure: bool) -> None:
+    """Refuse a link that could let nobody in.
+
+    Args:
+        role: of who uses it.
+        is_read_only: the service takes nothing.
+        is_secure: a token of an operator may go over its connections.
+
+    Raises:
+        BadConfig: there is no such role, or the service takes nothing, or an operator would come without TLS.
+    """
+    if role not in ROLES:
+        msg = f"--phone-role {role[:40]}: is none of {', '.join(ROLES)}"
+        raise BadConfig(msg, role=role)
+    if is_read_only:
+        raise BadConfig("--phone makes a token in the book, and --read-only takes nothing; leave one of them out")
+    if role == "operator" and not is_secure:
+        msg = "--phone-role operator: its token goes through TLS only; give --tls-cert and --tls-key, or --insecure"
+        raise BadConfig(msg, role=role)
+
+
 class PhoneLink:
     """One link that may be used once.
 
@@ -45,14 +66,7 @@ class PhoneLink:
     """
 
     def __init__(self, service: "Service", role: str, *, is_insecure: bool = False) -> None:
-        if role not in ROLES:
-            msg = f"--phone-role {role[:40]}: is none of {', '.join(ROLES)}"
-            raise BadConfig(msg, role=role)
-        if service.is_read_only:
-            raise BadConfig("--phone makes a token in the book, and --read-only takes nothing; leave one of them out")
-        if role == "operator" and not (service.is_secure or is_insecure):
-            msg = "--phone-role operator: its token goes through TLS only; give --tls-cert and --tls-key, or --insecure"
-            raise BadConfig(msg, role=role)
+        check_phone(role, is_read_only=service.is_read_only, is_secure=service.is_secure or is_insecure)
         self.role = role
         self._service = service
         self._lock = threading.Lock()

@@ -17,6 +17,8 @@ MAX_SHOWN = 200
 """Characters of one object at fault."""
 
 _LOG = logging.getLogger("onebook.http")
+_GONE = "client disconnected prematurely"
+"""What the framework says when a body does not come to its end."""
 
 _TITLES = {
     400: "The request is malformed",
@@ -139,6 +141,8 @@ def _book_error(_: Any, problem: BookError) -> Any:
 
 def _http_error(request: Any, problem: Any) -> Any:
     status = problem.status_code
+    if problem.detail == _GONE:  # nobody hears it; the log of requests has it
+        return response(plain_problem(408, "the body is not whole: its sender went, or was too slow", retryable=True))
     if status >= 500:
         return _unexpected(request, problem)
     if status == 404:

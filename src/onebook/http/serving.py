@@ -4,10 +4,11 @@ An end takes no longer than :data:`END_SECONDS`, with streams open too: nothing 
 is being recorded is answered.
 """
 
+import re
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TextIO
 
 from onebook.errors import BadConfig
@@ -25,7 +26,9 @@ IDLE_SECONDS = 75
 """How long a connection without a request stays open."""
 
 SPARE = 64
-"""Connections beyond ``serve.connections``, so that who is one too many is told so in plain words."""
+"""Connections beyond ``serve.connections``, which bounds requests: beyond both, those that only wait are ended."""
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w-]+(\.[\w-]+)*\.?)(:\d{1,5})?|[0-9A-Fa-f:]+")
 
 MESSAGE_BYTES = 1_048_576
 """Of one message of a socket."""
@@ -44,11 +47,26 @@ def listening(host: str, port: int) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         made = socket.create_server((address[0], address[1]), family=family, backlog=2048)
+    except (socket.gaierror, UnicodeError):
+        msg = f"cannot listen on {host}: it is neither an address nor a name of this machine; choose one with --host"
+        raise BadConfig(msg, host=host, port=port) from None
     except OSError as problem:
         why = problem.strerror or str(problem)
         msg = f"cannot listen on {host} port {port}: {why}; choose others with --host and --port"
         raise BadConfig(msg, host=host, port=port) from None
     return made
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Refuse what cannot stand in the Host of a request.
+
+    Raises:
+        BadConfig: one is no name and no address.
+    """
+    for name in names:
+        if _HOST.fullmatch(name) is None:
+            msg = f"--allow-host {name[:80]}: is no name; write it as it stands in an address, such as book.example"
+            raise BadConfig(msg, host=name)
 
 
 def check_reach(service: Service, host: str) -> None:
@@ -58,11 +76,16 @@ def check_reach(service: Service, host: str) -> None:
         BadConfig: there is none.
     """
     if not is_loopback(host) and not service.access.has_tokens():
-        msg = (
-            f"{host} can be reached from other machines, and there is no token yet; make one first: "
-            "onebook token create --role viewer --name phone"
-        )
-        raise BadConfig(msg, host=host)
+        raise no_token(host)
+
+
+def no_token(host: str) -> BadConfig:
+    """Return the error of a service that could be reached from elsewhere without a token."""
+    msg = (
+        f"{host} can be reached from other machines, and there is no token yet; make one first: "
+        "onebook token create --role viewer --name phone"
+    )
+    return BadConfig(msg, host=host)
 
 
 def check_tls(cert: str | None, key: str | None) -> bool:

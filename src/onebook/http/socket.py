@@ -5,6 +5,7 @@ of ours would send ends the connection with a code that says why.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,9 @@ PATH = "/v1/ws"
 MALFORMED, NO_TOKEN, ROLE, SILENT, TOO_LARGE, TOO_MANY = 4400, 4401, 4403, 4408, 4413, 4429
 """Codes with which the service closes, beside 1001 and 1012 when it stops."""
 
+FAULT = 1011
+"""Code with which the service closes when it is at fault itself."""
+
 LOGIN_SECONDS = 5.0
 SILENT_SECONDS = 60.0
 """How long a client without a subscription may say nothing."""
@@ -45,6 +49,7 @@ MOST_WAITING = 512
 OPS = ("subscribe", "unsubscribe", "ack", "record", "mark", "ping", "auth")
 _BURST_SECONDS = 4
 _REASON_BYTES = 120
+_LOG = logging.getLogger("onebook.http")
 
 
 class Closed(Exception):
@@ -250,6 +255,8 @@ class Socket:
         if greet is not None:
             self._answer(greet)
         tasks = [asyncio.create_task(self._hear()), asyncio.create_task(self._follows.keep())]
+        for task in tasks:
+            task.add_done_callback(self._has_ended)
         try:
             await self._tell(send)
         finally:
@@ -258,6 +265,14 @@ class Socket:
             await self._follows.close()
         if self._closing is not None:
             raise self._closing
+
+    def _has_ended(self, task: "asyncio.Task[None]") -> None:
+        """Look how a task ended: a fault of the service is logged, and closes the connection."""
+        fault = None if task.cancelled() else task.exception()
+        if fault is not None:
+            _LOG.error("a socket of %s fails", self._caller.name or self._caller.role, exc_info=fault)
+            self._closing = Closed(FAULT, "the service is at fault; its log says why")
+            self._line.end("told")
 
     # ---- what the service says ----
 
@@ -345,7 +360,9 @@ class Socket:
         check_record(caller, str(kind).replace("-", "_"))
         call = Call(service=self._service, caller=caller, given={})
         stated = message.get("fact")
-        if caller.role == "bot":  # whose an order is stands in the book
+        if caller.role == "bot":  # whose an order is stands in the book: what came before an update is recorded first
+            if self._recording and str(kind).endswith("update"):
+                await asyncio.wait(self._recording)
             fact = await asyncio.to_thread(writes.fact, call, str(kind), stated)
         else:
             fact = writes.fact(call, str(kind), stated)
@@ -357,6 +374,7 @@ class Socket:
     def _was_recorded(self, task: "asyncio.Task[None]") -> None:
         self._recording.discard(task)
         self._room.set()
+        self._has_ended(task)
 
     async def _recorded(self, message_id: Any, fact: Any) -> None:
         try:

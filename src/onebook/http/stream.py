@@ -146,7 +146,8 @@ class Stream:
         wished = None if after is None else place_after(after)
         head, known = await self.away(self._look)
         now = (head, WHOLE)
-        if book and book not in {known, known.rpartition(":")[2]}:
+        epoch = known.rpartition(":")[2]
+        if book and book not in {known, epoch, f"new:{epoch}"}:  # it may have come before the first entry gave a name
             return Begin(place=now, head=head, book=known, reset="another epoch of the book")
         if wished is not None and wished[0] > head:
             return Begin(place=now, head=head, book=known, reset="ahead of the log")

@@ -12,6 +12,7 @@ from onebook.domain.facts import FACTS
 from onebook.domain.reports import as_json
 from onebook.errors import InputError
 from onebook.http.calls import Reply
+from onebook.intake.bodies import check_body
 
 MAX_LIST = 10_000
 """Most facts of one request; a longer list is sent in parts."""
@@ -28,13 +29,15 @@ def decoded(body: bytes, *, exact: bool = True) -> Any:
         exact: numbers with a point are decimals; else floats.
 
     Raises:
-        InputError: it is not JSON, or nested too deep.
+        InputError: it is not JSON, nested too deep, or gives a name twice.
     """
     try:
-        return (_EXACT if exact else _PLAIN).decode(body)
+        found = (_EXACT if exact else _PLAIN).decode(body)
     except (msgspec.DecodeError, RecursionError, ValueError) as problem:
         msg = f"body: is not JSON: {problem}"
         raise InputError(msg, field="body") from None
+    check_body(body, found)
+    return found
 
 
 def item(value: Any) -> bytes:

@@ -10,6 +10,7 @@ from onebook.domain.reports import BatchReport, Refusal
 from onebook.errors import InputError, NotAllowed
 from onebook.http import wire
 from onebook.http.calls import Call, Endpoint, Parameter, Reply, Run, RunAsync
+from onebook.http.owning import check_named, with_own_strategy
 from onebook.http.roles import own_strategy
 
 KINDS = {
@@ -85,45 +86,15 @@ def fact(call: Call, kind: str, stated: Any, number: int | None = None) -> Any:
 
     Raises:
         InputError: it is malformed.
-        NotAllowed: a bot states a fact of another strategy.
+        NotAllowed: a bot states a fact of another strategy, or names an order or signal that is not its own.
     """
-    given = owned(call, kind, wire.an_object(stated, f"a {kind}"))
+    given = with_own_strategy(call, kind, wire.an_object(stated, f"a {kind}"))
     key, name = call.given.get("Idempotency-Key"), CLIENT_IDS.get(kind)
     if key and name and not given.get(name) and not given.get("venue_fill_id"):
         given = given | {name: key if number is None else f"{key}/{number}"}
-    return wire.fact_of(kind, given)
-
-
-def owned(call: Call, kind: str, stated: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields with a bot's own strategy where it is left out.
-
-    Raises:
-        NotAllowed: it is another's.
-    """
-    caller = call.caller
-    if caller is None or caller.role != "bot":
-        return stated
-    mine = caller.strategy
-    if "strategy" in FACTS[kind].__dataclass_fields__:
-        given = stated.get("strategy")
-        return stated | {"strategy": own_strategy(caller, None if given is None else fields.text("strategy", given))}
-    whose = _owner(call, kind, stated)
-    if whose not in {None, mine}:
-        msg = f"the token of {caller.name} speaks for {mine} only; this is of {whose or 'the unnamed strategy'}"
-        raise NotAllowed(msg, strategy=whose)
-    return stated
-
-
-def _owner(call: Call, kind: str, stated: dict[str, Any]) -> str | None:
-    """Return whose order or signal an update speaks of; None for one that the book does not know."""
-    account = stated.get("account", "main")
-    with call.book.store.reading() as reader:
-        row = None
-        if kind == "order_update" and isinstance(stated.get("client_order_id"), str) and isinstance(account, str):
-            row = reader.record("order", account, stated["client_order_id"], None)
-        elif kind == "signal_update" and isinstance(stated.get("signal_id"), str) and isinstance(account, str):
-            row = reader.record("signal", account, stated["signal_id"], None)
-    return None if row is None else row[3]
+    found = wire.fact_of(kind, given)
+    check_named(call, kind, found)
+    return found
 
 
 def recorder(kind: str) -> RunAsync:

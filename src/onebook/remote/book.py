@@ -118,6 +118,19 @@ class RemoteBook(Recording):
         msg = f"{self.url}: a remote book has no file here; what needs one, such as recording(…), runs beside the book"
         raise NotAllowed(msg, url=self.url)
 
+    @property
+    def subscribe(self) -> NoReturn:
+        """Point to what follows a book from elsewhere.
+
+        Raises:
+            AttributeError: always.
+        """
+        msg = (
+            "a remote book has no subscribe: durable subscribers run beside the book; here use book.listen(handler),"
+            " or book.events(after=…, follow=True) with the sequence that you keep"
+        )
+        raise AttributeError(msg, name="subscribe", obj=self)
+
     # ---- prices, signs of life ----
 
     def mark(self, instrument: str, price: Any, *, at: Moment = None, source: str = "") -> None:
@@ -168,6 +181,7 @@ class RemoteBook(Recording):
         if self._queue is None:
             is_whole = set(whose.values()) == {None} and is_open is not False and not after and limit is None
             self._known.saw(found, all_of_them=is_whole)
+            self._learn_own()
         return found
 
     def as_of(self, sequence: int | None = None, *, moment: Moment = None, known: int | None = None) -> RemoteAsOf:

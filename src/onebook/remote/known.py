@@ -4,19 +4,28 @@ import threading
 from collections.abc import Iterable
 from decimal import Decimal
 
-from onebook.domain.facts import Fill, Order, OrderUpdate
-from onebook.domain.numbers import ZERO, absolute
+from onebook.domain.facts import EXTERNAL, Fill, Order, OrderUpdate
+from onebook.domain.numbers import ZERO
 from onebook.domain.orders import TERMINAL
 from onebook.domain.reports import OrderState, Position
 
 MAX_KEPT = 10_000
-"""Most exits, and most queued fills, that are remembered; beyond that no exit passes until the service is asked."""
+"""Most exits, and most queued fills, that are remembered; beyond that no exit passes until the service is asked.
+
+Of fills that the service has, as many are remembered: a repeat of an older one keeps an exit back, and never lets one
+through.
+"""
 
 MOVERS = frozenset({"corporate_action", "settlement", "reassign", "opening_balance"})
 """Facts other than fills that change what is held, in more places than one."""
 
 Place = tuple[str, str, str, str]
 """(account, instrument, strategy, leg)."""
+
+Scope = tuple[str, str]
+"""(account, strategy); an empty text stands for all."""
+
+ALL: Scope = ("", "")
 
 
 class Known:
@@ -26,9 +35,10 @@ class Known:
         self._lock = threading.Lock()
         self._held: dict[Place, tuple[Decimal, int]] = {}
         self._moved: dict[str, tuple[Place, Decimal]] = {}
+        self._sent: dict[str, None] = {}
         self._leaving: dict[str, tuple[Place, Decimal]] = {}
-        self._own = ""
-        self._halted = False
+        self._own: str | None = None
+        self._halted: set[Scope] = set()
 
     # ---- what the service says ----
 
@@ -37,10 +47,32 @@ class Known:
         with self._lock:
             self._own = strategy
 
-    def state(self, *, halted: bool) -> None:
-        """Take note of whether trading is halted."""
+    @property
+    def knows_own(self) -> bool:
+        """Whether the service has said under which strategy it records what names none."""
         with self._lock:
-            self._halted = halted
+            return self._own is not None
+
+    def switched(self, account: str, strategy: str, *, halted: bool) -> None:
+        """Take note of a switch of exactly this account and strategy; empty texts stand for all."""
+        with self._lock:
+            if halted and len(self._halted) < MAX_KEPT:
+                self._halted.add((account, strategy))
+            elif halted:  # too many to tell them apart
+                self._halted.add(ALL)
+            else:
+                self._halted.discard((account, strategy))
+
+    def may_trade(self, account: str, strategy: str) -> None:
+        """Take note that nothing is halted that covers an account's strategy."""
+        with self._lock:
+            self._halted -= _scopes(account, strategy)
+
+    def may_not_trade(self, account: str, strategy: str) -> None:
+        """Take note that something is halted that covers an account's strategy: if it is not known, it may be all."""
+        with self._lock:
+            if not self._halted & _scopes(account, strategy):
+                self._halted |= {ALL, (account, strategy)}
 
     def saw(self, found: Iterable[Position], *, all_of_them: bool = False) -> None:
         """Take in positions as the service tells them; an older figure changes nothing.
@@ -69,11 +101,14 @@ class Known:
         Args:
             found: every position that is not flat.
             opened: every order that may still fill.
-            sent: queued fills that are in these figures.
+            sent: identities of queued fills that are in these figures.
         """
         with self._lock:
             for name in sent:
                 self._moved.pop(name, None)
+                self._sent[name] = None
+            while len(self._sent) > MAX_KEPT:
+                del self._sent[next(iter(self._sent))]
             self._take(found, all_of_them=True)
             self._leaving = {}
             for state in opened:
@@ -86,12 +121,16 @@ class Known:
 
     # ---- what this client does ----
 
-    def queued(self, name: str, fact: object) -> None:
-        """Take in a fact that waits to be sent."""
+    def queued(self, identity: str, fact: object) -> None:
+        """Take in a fact that waits to be sent; one that waits already, or that the service has, changes nothing."""
         with self._lock:
+            if identity in self._moved or identity in self._sent:
+                return
             if isinstance(fact, Fill):
                 if len(self._moved) < MAX_KEPT:
-                    self._moved[name] = (self._place(fact), fact.quantity if fact.side == "buy" else -fact.quantity)
+                    ordered = self._leaving.get(fact.client_order_id)
+                    place = ordered[0] if ordered and fact.strategy == EXTERNAL else self._place(fact)
+                    self._moved[identity] = (place, fact.quantity if fact.side == "buy" else -fact.quantity)
                 else:  # too many to say what is held
                     self._held.clear()
             elif getattr(fact, "KIND", "") in MOVERS:
@@ -102,8 +141,6 @@ class Known:
         """Take in a fact that the service has, and the position that it left."""
         with self._lock:
             if position is not None and position.strategy is not None:
-                if position.strategy and not getattr(fact, "strategy", "-"):
-                    self._own = position.strategy
                 self._take([position], all_of_them=False)
             if getattr(fact, "KIND", "") in MOVERS or (isinstance(fact, Fill) and position is None):
                 self._held.clear()
@@ -112,8 +149,7 @@ class Known:
     def leaves(self, order: Order) -> None:
         """Take in an order that the service let through."""
         with self._lock:
-            held = self._quantity(self._place(order))
-            if held and (held > 0) == (order.side == "sell"):
+            if self._quantity(self._place(order), order.side) > 0:
                 self._leave(order, order.quantity)
 
     def _release(self, fact: object) -> None:
@@ -133,30 +169,50 @@ class Known:
 
     @property
     def waiting(self) -> frozenset[str]:
-        """The queued fills that are not in the service's figures yet."""
+        """Identities of the queued fills that are not in the service's figures yet."""
         with self._lock:
             return frozenset(self._moved)
 
     def _place(self, fact: Fill | Order) -> Place:
-        return fact.account, fact.instrument, fact.strategy or self._own, fact.leg
+        return self._whole((fact.account, fact.instrument, fact.strategy, fact.leg))
 
-    def _quantity(self, place: Place) -> Decimal:
-        moved = sum((move for where, move in self._moved.values() if where == place), ZERO)
-        return self._held.get(place, (ZERO, 0))[0] + moved
+    def _whole(self, place: Place) -> Place:
+        """Return a place with the strategy that the service fills in; a fill may be queued before that is known."""
+        account, instrument, strategy, leg = place
+        return account, instrument, strategy or self._own or "", leg
 
-    def exit_of(self, order: Order) -> Order | None:
-        """Return an order as far as it only reduces what is held, and remember it; None where it does not."""
+    def _quantity(self, place: Place, side: str) -> Decimal:
+        """Return how much is surely held that an order of this side reduces; 0 or less for nothing.
+
+        A queued fill that takes away counts. One that adds does not, until the service says so: the service may have it
+        already, from before this client was started, or may refuse it.
+        """
+        sign = 1 if side == "sell" else -1
+        moves = (sign * move for where, move in self._moved.values() if self._whole(where) == place)
+        return sign * self._held.get(place, (ZERO, 0))[0] + sum((move for move in moves if move < 0), ZERO)
+
+    def exit_of(self, order: Order, *, keep: bool) -> Order | None:
+        """Return an order as far as it only reduces what is held, marked as one that does; None where it does not.
+
+        Args:
+            order: which.
+            keep: whether it is on its way out from now on.
+        """
         with self._lock:
             place = self._place(order)
-            if self._halted or place not in self._held:
+            if place not in self._held or self._halted & _scopes(place[0], place[2]):
                 return None
-            held = self._quantity(place)
             others = [kept for name, kept in self._leaving.items() if name != order.client_order_id]
-            free = absolute(held) - sum((quantity for where, quantity in others if where == place), ZERO)
-            if free <= 0 or (held > 0) != (order.side == "sell"):
+            taken = sum((quantity for where, quantity in others if self._whole(where) == place), ZERO)
+            free = self._quantity(place, order.side) - taken
+            if free <= 0 or (order.quantity > free and not order.reduce_only):
                 return None
-            if order.quantity > free and not order.reduce_only:
-                return None
-            capped = order if order.quantity <= free else order.replaced(quantity=free)
-            self._leave(capped, capped.quantity)
+            capped = order.replaced(quantity=min(order.quantity, free), reduce_only=True)
+            if keep:
+                self._leave(capped, capped.quantity)
             return capped
+
+
+def _scopes(account: str, strategy: str) -> set[Scope]:
+    """Return what covers an account's strategy."""
+    return {ALL, (account, ""), ("", strategy), (account, strategy)}

@@ -66,13 +66,18 @@ def sendable(fact: Any) -> Any:
     return fact
 
 
+def is_untimed(fact: Any) -> bool:
+    """Say whether a fact lacks its time."""
+    return "occurred_ns" in fact.__dataclass_fields__ and fact.occurred_ns is None
+
+
 def named(fact: Any, make_id: MakeId, now: int, *, waits: bool) -> Any:
     """Return a fact with an identity.
 
     Args:
         fact: which.
         make_id: makes an id.
-        now: nanoseconds since 1970 UTC.
+        now: its time where it has none, in nanoseconds since 1970 UTC.
         waits: whether it is to be sent later, so that it needs its time.
     """
     changes: dict[str, Any] = {}
@@ -83,16 +88,15 @@ def named(fact: Any, make_id: MakeId, now: int, *, waits: bool) -> Any:
         field = _IDS.get(fact.KIND)
         if field is not None and not getattr(fact, field):
             changes[field] = make_id()
-    is_timed = "occurred_ns" in fact.__dataclass_fields__
-    if is_timed and fact.occurred_ns is None and (waits or isinstance(fact, facts.Rate)):
+    if is_untimed(fact) and (waits or isinstance(fact, facts.Rate)):
         changes["occurred_ns"] = now
     return fact.replaced(**changes) if changes else fact
 
 
 def identity_of(fact: Any) -> str:
-    """Return the identity that a named fact will have in the book; empty where the book makes it."""
+    """Return the identity that a fact will have in the book; empty where it has no id, or the book makes it."""
     if isinstance(fact, facts.Fill):
-        return fill_identity(fact, "")
-    field = _IDS.get(fact.KIND)
+        return fill_identity(fact, "") if fact.venue_fill_id or fact.client_fill_id else ""
+    name = getattr(fact, _IDS.get(fact.KIND, ""), "")
     account = fact.from_account if isinstance(fact, facts.Transfer) else getattr(fact, "account", "")
-    return "" if field is None else identity_text(fact.KIND, account, getattr(fact, field))
+    return identity_text(fact.KIND, account, name) if name else ""

@@ -12,7 +12,7 @@ from onebook.domain.reports import BatchReport, Break, OrderState, Position, as_
 from onebook.errors import BookError, InputError, NotAllowed, RuleError
 from onebook.remote.asking import Asking
 from onebook.remote.known import Known
-from onebook.remote.naming import MakeId, identity_of, named, sendable
+from onebook.remote.naming import MakeId, identity_of, is_untimed, named, sendable
 from onebook.remote.reading import RemoteReading
 from onebook.remote.receipts import QUEUED, RemoteReceipt, receipt_of, subject_of
 from onebook.remote.sending import MOST, Sending, Tally, chunks_of, row_of
@@ -20,6 +20,7 @@ from onebook.remote.wire import record_of, stated
 
 if TYPE_CHECKING:
     from onebook.intake.adapters.spool import Spool
+    from onebook.remote.moments import Moments
     from onebook.remote.queue import Queue
 
 _log = logging.getLogger("onebook.remote")
@@ -42,13 +43,16 @@ class Recording(RemoteReading):
         self._make_id = make_id
         self._sending = Sending(asking)
         self._known = Known()
+        self._moments: Moments | None = None
         self._queue: Queue | None = None  # its thread may be done before the next line is
         if spool is not None:
             self._queue = self._queue_on(spool, on_refused)
 
     def _queue_on(self, spool: "Spool", alert: Callable[[str], None] | None) -> "Queue":
+        from onebook.remote.moments import Moments
         from onebook.remote.queue import Queue
 
+        self._moments = Moments(spool.path.with_name(spool.path.name + ".times"))
         pause, emptied = self._asking.backoff, self._look_when_sent
         return Queue(spool, self._sending.rows, most=MOST, pause=pause, emptied=emptied, alert=alert)
 
@@ -74,23 +78,33 @@ class Recording(RemoteReading):
         if correlation_id:
             msg = "correlation_id: is not taken over HTTP; leave it out"
             raise InputError(msg, field="correlation_id", value=correlation_id)
-        ready = self._ready(fact)
         if self._queue is not None:
-            return self._put([ready])[0]
+            return self._put([sendable(fact)])[0]
+        ready = self._ready(fact)
         found = self._sending.one(ready)
         self._known.recorded(ready, found.position)
+        self._learn_own()
         return found
 
     def _ready(self, fact: Any) -> Any:
-        return named(sendable(fact), self._make_id, self.now(), waits=self._queue is not None)
+        return named(sendable(fact), self._make_id, self.now(), waits=False)
 
-    def _put(self, facts: list[Any]) -> list[RemoteReceipt]:
+    def _timed(self, given: list[Any]) -> list[Any]:
+        """Return facts with identities, and times; a repeat without a time is given that of the first."""
+        assert self._moments is not None  # noqa: S101  asked only where there is a spool
+        now = self.now()
+        repeatable = [name for fact in given if is_untimed(fact) and (name := identity_of(fact))]
+        moments = dict(zip(repeatable, self._moments.of(repeatable, now), strict=True)) if repeatable else {}
+        return [named(fact, self._make_id, moments.get(identity_of(fact), now), waits=True) for fact in given]
+
+    def _put(self, given: list[Any]) -> list[RemoteReceipt]:
         """Keep facts for the sender."""
         assert self._queue is not None  # noqa: S101  asked only where there is one
+        facts = self._timed(given)
         rows = [row_of(self._make_id(), fact.KIND, stated(fact)) for fact in facts]
         self._queue.put(rows)
-        for row, fact in zip(rows, facts, strict=True):
-            self._known.queued(row["id"], fact)
+        for fact in facts:
+            self._known.queued(identity_of(fact), fact)
         return [RemoteReceipt(QUEUED, 0, identity_of(fact), subject=subject_of(fact)) for fact in facts]
 
     def record_many(self, facts: Iterable[AnyFact], *, progress: Callable[[int], None] | None = None) -> BatchReport:
@@ -113,7 +127,7 @@ class Recording(RemoteReading):
             ready = []
             for place, given in enumerate(chunk, tally.handled):
                 try:
-                    ready.append(self._ready(given))
+                    ready.append(sendable(given))
                 except (InputError, NotAllowed) as problem:
                     tally.refuse(place, problem)
             if ready:
@@ -193,6 +207,20 @@ class Recording(RemoteReading):
             _log.debug("%s: positions are not known: %s", self._asking.url, problem)
             return
         self._known.looked(held, opened, sent)
+        self._learn_own()
+
+    def _learn_own(self) -> None:
+        """Ask once under which strategy the service records what names none; that is the token's."""
+        if self._known.knows_own:
+            return
+        if self._asking.terms.token is None:
+            self._known.is_mine("")
+            return
+        try:
+            session = self._asking.ask("GET", "/v1/session", patience=0).data
+            self._known.is_mine(str(session["strategy"]))
+        except (BookError, LookupError, TypeError) as problem:
+            _log.debug("%s: the token's strategy is not known: %s", self._asking.url, problem)
 
     # ---- trading without the service ----
 
@@ -212,7 +240,7 @@ class Recording(RemoteReading):
 
     def _keep_exit(self, order: Order) -> None:
         if self._queue is not None:
-            self._put([named(order, self._make_id, self.now(), waits=True)])
+            self._put([order])
 
     def _look_again(self) -> None:
         """Look after an outage; with a spool that is done when everything is sent."""

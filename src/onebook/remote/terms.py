@@ -46,6 +46,9 @@ def checked_url(terms: Terms) -> str:
     if not is_whole or parts.query or parts.fragment:
         msg = f"url: {given!r:.100} is no address of a service; write http://127.0.0.1:8321 or https://book.example"
         raise BadConfig(msg, field="url")
+    if parts.path.rstrip("/").endswith("/v1"):
+        msg = f"url: {given!r:.100} ends in /v1, which is added to each request; leave it out"
+        raise BadConfig(msg, field="url")
     if parts.username is not None:
         msg = "url: holds a name or password; give the token as token="
         raise BadConfig(msg, field="url")

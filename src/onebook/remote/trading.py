@@ -94,10 +94,8 @@ class RemoteTrading:
             found = [_answer(row, order) for row, order in zip(rows, orders, strict=True)]
         except (SourceError, StoreError) as problem:
             return [self._alone(deed, order, str(problem)) for order in orders]
-        for said, asked in zip(found, orders, strict=True):
-            self._known.state(halted=isinstance(said, Refused) and said.reason == "halted")
-            if said.order.strategy and not asked.strategy:
-                self._known.is_mine(said.order.strategy)
+        for said in found:
+            self._heard(said)
             if said.ok and deed == "place":
                 self._known.leaves(said.order)
         if self._was_alone:  # what was let through meanwhile may have filled or not
@@ -105,10 +103,18 @@ class RemoteTrading:
             self._look()
         return found
 
+    def _heard(self, said: Answer) -> None:
+        """Take note of what an answer says of a halt; a refusal for another reason may say nothing of it."""
+        place, reason = (said.order.account, said.order.strategy), said.reason if isinstance(said, Refused) else ""
+        if reason == "halted":
+            self._known.may_not_trade(*place)
+        elif reason in {"", "reducing"}:
+            self._known.may_trade(*place)
+
     def _alone(self, deed: str, order: Order, why: str) -> Answer:
         """Decide without the service."""
         self._was_alone = True
-        leaving = self._known.exit_of(order)
+        leaving = self._known.exit_of(order, keep=deed == "place")
         if leaving is None:
             said = f"the book cannot be asked, so nothing is opened: {why}"
             return Refused(order=order, reason=UNREACHABLE, text=said, figures={"why": why})
@@ -122,13 +128,18 @@ class RemoteTrading:
     def state(self) -> str:
         """``ACTIVE``, ``REDUCING`` or ``HALTED``, of the whole book."""
         found = record_of(Status, self._asking.ask("GET", "/v1/status").data).trading_state
-        self._known.state(halted=found == "HALTED")
+        self._known.switched("", "", halted=found == "HALTED")
         return found
 
     def state_of(self, account: str = "", strategy: str = "") -> str:
         """Return the strictest state that covers an account's strategy."""
         query = {"account": text("account", account), "strategy": text("strategy", strategy)}
-        return str(self._asking.ask("GET", "/v1/trading", query=query).data["state"])
+        found = str(self._asking.ask("GET", "/v1/trading", query=query).data["state"])
+        if found == "HALTED":
+            self._known.may_not_trade(account, strategy)
+        else:
+            self._known.may_trade(account, strategy)
+        return found
 
     def halt(self, reason: str, *, account: str = "", strategy: str = "") -> str:
         """Let nothing through but a person's flatten; return the state in force."""
@@ -145,7 +156,9 @@ class RemoteTrading:
     def _switch(self, deed: str, reason: str, account: str, strategy: str) -> str:
         body = {"reason": required("reason", reason), "account": text("account", account)}
         body["strategy"] = text("strategy", strategy)
-        return str(self._asking.ask("POST", f"/v1/trading/{deed}", body=body).data["state"])
+        found = str(self._asking.ask("POST", f"/v1/trading/{deed}", body=body).data["state"])
+        self._known.switched(account, strategy, halted=deed == "halt")
+        return found
 
     def flatten(
         self,

@@ -11,7 +11,7 @@ class Approved:
     """An order that may be sent.
 
     Attributes:
-        order: as it is to be sent: with its id, and an exit capped to what is held.
+        order: as it is to be sent: with its id, and an exit capped to what is held and ``reduce_only``.
         sequence: of its entry in the log; 0 where it was only asked for.
     """
 
@@ -32,7 +32,7 @@ class Refused:
         order: as it was asked for.
         reason: a code that stays: ``halted reducing daily_loss drawdown loss_unknown stale_mark no_mark no_rate
             open_break unknown_order order_rate max_position max_notional max_exposure instrument_not_allowed
-            nothing_to_reduce parent_unknown parent_denied conflict``.
+            nothing_to_reduce parent_unknown parent_denied conflict ended``.
         text: a sentence for people.
         figures: what was compared, as plain JSON data.
         sequence: of its entry in the log, where it was placed; 0 where it was only asked for.

@@ -129,7 +129,8 @@ class TradingDesk:
     ) -> Answer | tuple[Answer, ...]:
         """Decide on an order and record it in one transaction: approved and to be sent, or denied with the reason.
 
-        Who holds the account's broker sends what is approved. The same order again, by its id, gets the same answer.
+        Who holds the account's broker sends what is approved. The same order again, by its id, gets the same answer,
+        and is refused once it must not be sent any more: it has ended, or trading stopped before the venue answered.
 
         Args:
             order: which.

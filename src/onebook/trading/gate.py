@@ -175,5 +175,7 @@ def _answer(order: Order, decision: Decision, sequence: int) -> Answer:
         refused = order.replaced(client_order_id=name) if sequence else order
         figures = dict(verdict.figures)
         return Refused(order=refused, reason=verdict.denied, text=verdict.text, figures=figures, sequence=sequence)
-    kept = order if verdict.quantity == order.quantity else order.replaced(quantity=verdict.quantity)
+    to_send = (verdict.quantity, order.reduce_only or verdict.is_exit)
+    as_asked = to_send == (order.quantity, order.reduce_only)
+    kept = order if as_asked else order.replaced(quantity=to_send[0], reduce_only=to_send[1])
     return Approved(order=kept.replaced(client_order_id=name) if sequence else kept, sequence=sequence)

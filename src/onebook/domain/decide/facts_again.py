@@ -58,8 +58,15 @@ def _equal(first: Any, second: Any) -> bool:
     return False
 
 
-def seen_before(
-    state: State, decision: Decision, held: Record, data: Data, stamp: Stamp, *, given_ns: int | None
+def seen_before(  # noqa: PLR0913  the two reports, and what is known of them
+    state: State,
+    decision: Decision,
+    held: Record,
+    data: Data,
+    stamp: Stamp,
+    *,
+    given_ns: int | None,
+    also: dict[str, tuple[Any, Any]] | None = None,
 ) -> Decision:
     """Answer a fact whose id is taken: the same is success, anything else a conflict recorded once.
 
@@ -70,11 +77,12 @@ def seen_before(
         data: the second report.
         stamp: the entry in the making.
         given_ns: the time the second report states, if it states one.
+        also: more in which they contradict each other.
     """
     decision.first = int(held.body["first"])
     decision.status = "exists"
     decision.occurred_ns = held.occurred_ns
-    different = differences(held.body, data)
+    different = differences(held.body, data) | (also or {})
     if given_ns is not None and not held.body.get("own_time") and given_ns != held.occurred_ns:
         different["occurred_ns"] = (held.occurred_ns, given_ns)
     if not different:

@@ -23,6 +23,20 @@ _SAID_BEFORE = ("venue_order_id", "venue_filled", "resting")
 CHANGEABLE = ("quantity", "limit_price", "stop_price")
 """What of an order a venue may change."""
 
+_WISHED = (
+    "kind",
+    "limit_price",
+    "stop_price",
+    "trail_amount",
+    "trail_ratio",
+    "time_in_force",
+    "expires_at",
+    "reduce_only",
+    "parent_id",
+    "leg",
+)
+"""Terms of which an order that was placed has either the one or the other: left out, they say something too."""
+
 _RESTS = frozenset({"new", "triggered", "partially_filled"})
 _UNKNOWN = flag_bit("unknown_order")
 _OVERFILLED = flag_bit("overfilled")
@@ -124,7 +138,13 @@ def _put(decision: Decision, order: Record, body: Data, progress: Progress, at: 
 
 
 def record_order(
-    state: State, order: facts.Order, stamp: Stamp, *, gate: Data | None = None, denied: str = ""
+    state: State,
+    order: facts.Order,
+    stamp: Stamp,
+    *,
+    gate: Data | None = None,
+    denied: str = "",
+    is_placed: bool = False,
 ) -> Decision:
     """Take in an order as sent: it waits for the venue's word. Fills that came before it count.
 
@@ -134,6 +154,7 @@ def record_order(
         stamp: the entry's place.
         gate: what the order gate saw, where it was asked.
         denied: the code of its reason against the order; it is not sent then.
+        is_placed: it is a wish, not a report: what it leaves out counts where the order was there before.
     """
     order_id = order.client_order_id or generated("order", stamp)
     decision = Decision(order.account, order.instrument, order.strategy)
@@ -142,7 +163,8 @@ def record_order(
     data = fact_data(order.replaced(client_order_id=order_id))
     if held is not None and held.body.get("known", True):
         first_report = replace(held, body=as_placed(held.body))
-        return seen_before(state, decision, first_report, data, stamp, given_ns=order.occurred_ns)
+        other = _otherwise(first_report, order.strategy, data, is_placed=is_placed)
+        return seen_before(state, decision, first_report, data, stamp, given_ns=order.occurred_ns, also=other)
     at = stamp.recorded_ns if order.occurred_ns is None else order.occurred_ns
     decision.occurred_ns = at
     if order.occurred_ns is None:
@@ -176,6 +198,22 @@ def record_order(
     if order_id == generated("order", stamp):
         decision.tally["facts_without_identity"] = 1
     return decision
+
+
+def _otherwise(held: Record, strategy: str, data: Data, *, is_placed: bool) -> dict[str, tuple[Any, Any]]:
+    """Return whose order an id is of, where it is another's; of a wish also the terms that only one of the two has.
+
+    An exit that the gate made ``reduce_only`` is the same order still.
+    """
+    found: dict[str, tuple[Any, Any]] = {}
+    if strategy != held.strategy and (is_placed or not {strategy, held.strategy} & {"", facts.EXTERNAL}):
+        found["strategy"] = (held.strategy, strategy)
+    if is_placed:
+        one_sided = [name for name in _WISHED if (name in held.body) != (name in data)]
+        found |= {name: (held.body.get(name), data.get(name)) for name in one_sided}
+        if "reduce_only" not in data:
+            found.pop("reduce_only", None)
+    return found
 
 
 def take_terms(body: Data, terms: Data) -> None:

@@ -9,9 +9,10 @@ from onebook.domain.decide import gate
 from onebook.domain.decide.facts_again import generated
 from onebook.domain.decide.orders import CHANGEABLE, ORDER, as_placed, record_order, record_order_update
 from onebook.domain.decide.protecting import was_triggered
+from onebook.domain.decide.trading import state_over
 from onebook.domain.facts import Order
 from onebook.domain.numbers import ZERO, plain, subtract
-from onebook.domain.orders import TERMINAL
+from onebook.domain.orders import IN_DOUBT, TERMINAL
 from onebook.domain.shapes import fact_from
 from onebook.domain.state import Decision, Record, Stamp, State
 from onebook.errors import OrderRefused, TradingHalted
@@ -19,11 +20,15 @@ from onebook.errors import OrderRefused, TradingHalted
 GATE = "gate"
 """Where the event of an order keeps what the gate saw."""
 
+_ENDED = TERMINAL - {"filled"} | {"pending_cancel"}
+"""Statuses of an order that is not to be sent, whatever the gate said of it before."""
+
 
 def place_order(state: State, command: Place, stamp: Stamp) -> Decision:
     """Record an order as approved, or as denied with the reason. The same order again gets the same answer.
 
-    The decision's ``answer`` is the gate's verdict; for an order that was placed before it says what became of it.
+    The decision's ``answer`` is the gate's verdict; for an order that was placed before it is that of then, save where
+    the order must not be sent any more.
     """
     order = command.order
     if command.after_stop and not was_triggered(state, order, command.after_stop):
@@ -100,15 +105,41 @@ def _again(state: State, command: Place, stamp: Stamp) -> Decision:
     quantity = Decimal(first["quantity"])
     asked = Decimal(first.get("asked", quantity))
     sent = order.replaced(quantity=quantity) if order.quantity == asked else order
-    decision = record_order(state, sent, stamp)
+    decision = record_order(state, sent, stamp, is_placed=True)
     denied = str(first.get("denied", ""))
     text = str(first.get("reason", "")) if denied else ""
     figures = dict(first.get("figures", {}))
     if decision.status == "conflict":
-        denied, text = "conflict", f"order {order.client_order_id} was placed before with other terms"
-        figures = {}
-    decision.answer = gate.Verdict(quantity=quantity, denied=denied, text=text, figures=figures)
+        denied, text, figures = "conflict", _whose(held, order), {}
+    elif not denied:
+        denied, text = _unsendable(state, held)
+    is_exit = bool(first.get("reduce_only"))
+    decision.answer = gate.Verdict(quantity=quantity, denied=denied, text=text, figures=figures, is_exit=is_exit)
     return decision
+
+
+def _whose(held: Record, order: Order) -> str:
+    if held.strategy == order.strategy:
+        return f"order {held.id} was placed before with other terms"
+    owner = f"the strategy {held.strategy}" if held.strategy else "the unnamed strategy"
+    return f"order {held.id} is of {owner}; place this one under an id of its own"
+
+
+def _unsendable(state: State, held: Record) -> tuple[str, str]:
+    """Return why an order that was approved before must not be sent any more, as code and sentence; else nothing.
+
+    What trading's state keeps back is what nobody has heard of at its venue, save what only reduces: as when it is
+    sent.
+    """
+    if held.status in _ENDED:
+        reason = held.body.get("reason")
+        text = f"order {held.id} was approved before and is {held.status} now{f' ({reason})' if reason else ''}"
+        return "ended", f"{text}; place another one under another id"
+    trading = state_over(state, held.account, held.strategy)
+    if trading == "ACTIVE" or held.status not in IN_DOUBT or held.body.get("reduce_only"):
+        return "", ""
+    text = f"order {held.id} was approved before and trading is {trading} now; do not send it if you have not yet"
+    return ("halted" if trading == "HALTED" else "reducing"), text
 
 
 # ---- what the gate saw, as plain data ----

@@ -1,6 +1,8 @@
 """Alerts of any program: names of a message become fields of a signal or a fill, as the hook's mapping says."""
 
 from collections.abc import Mapping
+from dataclasses import fields
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from onebook.domain import facts
@@ -20,6 +22,9 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 }
 """Field -> names under which it is looked for where the mapping names none; other fields have one name, their own."""
 
+BESIDE = frozenset({"close"})
+"""Names that speak of something else where their field is there by another name: a bar's close is no order's price."""
+
 ACTIONS = {"long": "buy", "short": "sell", "close_long": "sell", "close_short": "buy"}
 """Other words for a side."""
 
@@ -36,6 +41,7 @@ MESSAGE = """{
 CONSTANT = "="
 """Begins the value itself in a mapping, instead of a name: ``instrument`` -> ``=BTC/USDT``."""
 
+_ANY_TIME = 2**62
 _OWN = frozenset({"raw", "account", "strategy", "occurred_at", "occurred_ns", "client_fill_id", "signal_id", "side"})
 _NEEDED = frozenset({"instrument", "action", "quantity"})
 
@@ -43,7 +49,7 @@ _NEEDED = frozenset({"instrument", "action", "quantity"})
 def fields_of(record: str) -> tuple[str, ...]:
     """Return the fields of a record that an alert may state."""
     own = _OWN if record == "signal" else _OWN - {"signal_id"}
-    names = [name for name in RECORDS[record].__dataclass_fields__ if name not in own]
+    names = [each.name for each in fields(RECORDS[record]) if each.name not in own]
     return tuple(names) if "action" in names else ("action", *names)
 
 
@@ -56,18 +62,38 @@ def found_in(message: Mapping[str, Any], mapping: Mapping[str, Any], field: str,
     """Return what a message says of a field; None where it says nothing.
 
     Raises:
-        InputError: it is needed and stands for a placeholder that was not filled in.
+        InputError: it is needed and stands for a placeholder that was not filled in, or two names of it say different
+            things.
     """
     key = mapping.get(field)
     if isinstance(key, str):
         if key.startswith(CONSTANT):
             return stated(field, key.removeprefix(CONSTANT))
         return stated(field, value_at(message, key), is_needed=is_needed)
+    said: list[tuple[str, Any]] = []
     for name in NAMES.get(field, (field,)):
-        value = stated(field, value_at(message, name), is_needed=is_needed)
-        if value is not None:
-            return value
-    return None
+        value = stated(field, value_at(message, name), is_needed=is_needed and not said)
+        if value is not None and not (said and name in BESIDE):
+            said.append((name, value))
+    for name, value in said[1:]:
+        if _plain(field, value) != _plain(field, said[0][1]):
+            first, one, other = said[0][0], str(said[0][1])[:40], str(value)[:40]
+            msg = f"{field}: {first} says {one!r} and {name} says {other!r}; send one of them, or map {field} to it"
+            raise InputError(msg, field=field, value=value)
+    return said[0][1] if said else None
+
+
+def _plain(field: str, value: Any) -> Any:
+    """Return a value so that the same said in two ways is the same: numbers by worth, sides in one word, moments."""
+    text = str(value).strip().lower()
+    if field == "action":
+        return ACTIONS.get(text, text)
+    if field == "time":
+        return moment(field, value, _ANY_TIME)
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return text
 
 
 def facts_from(message: dict[str, Any], hook: Hook, at: int) -> tuple[facts.AnyFact, ...]:

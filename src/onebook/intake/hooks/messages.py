@@ -13,6 +13,7 @@ import msgspec
 from onebook.domain import times
 from onebook.domain.fields import json_value
 from onebook.errors import InputError
+from onebook.intake.bodies import check_body
 
 MAX_BYTES = 65_536
 """Of one alert."""
@@ -64,6 +65,7 @@ def _from_json(text: str) -> dict[str, Any]:
         hint = f"; {unfilled[0]} was not filled in" if unfilled else "; write texts in double quotes"
         msg = f"body: is not JSON: {problem}{hint}"
         raise InputError(msg, field="body") from None
+    check_body(text.encode(), found)
     if not isinstance(found, dict):
         msg = "body: an alert is one JSON object with names and values; send each by itself"
         raise InputError(msg, field="body")
