@@ -20,7 +20,7 @@ from schemathesis.checks import load_all_checks
 from tests.http.conftest import Serve
 from tests.http.scene import HOOK_SECRET, played
 
-from onebook.http import hooks
+from onebook.http import tollgate
 from onebook.http.documents import document
 
 HOOK = "/v1/hooks/{name}/{secret}"
@@ -50,8 +50,8 @@ def described() -> Any:
 @pytest.fixture
 def filled(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A service of a book in which something is, with a client of each role, and no limit that is soon reached."""
-    monkeypatch.setattr(hooks, "ALERTS_A_MINUTE", 1_000_000)
-    monkeypatch.setattr(hooks, "BREAKS_A_MINUTE", 1_000_000)
+    monkeypatch.setattr(tollgate, "ALERTS_A_MINUTE", 1_000_000)
+    monkeypatch.setattr(tollgate, "BREAKS_A_MINUTE", 1_000_000)
     served: Any = serve(config={"serve": {"requests_a_minute": 0}})
     for _ in played(served.client(), served.book):
         pass

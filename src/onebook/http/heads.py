@@ -1,6 +1,7 @@
 """Connections that must send a request in time, and no more of its head than it may have."""
 
 import asyncio
+from time import monotonic
 from typing import Any
 
 from onebook.http.calls import Reply
@@ -45,13 +46,13 @@ class Link(Connection):
     _body_timer: asyncio.TimerHandle | None = None
     _body_began = 0.0  # of the loop's clock
     _body_bytes = 0
-    waits_since = 0.0  # of the loop's clock; from then on nothing is asked
+    waits_since = 0.0  # from then on nothing is asked; finer than the loop's clock, which may tell whole milliseconds
 
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for the first head."""
         super().connection_made(transport)
         self.limit_concurrency = None  # the door refuses in its own words, and lets operators through
-        self.waits_since = self.loop.time()
+        self.waits_since = monotonic()
         self._await_head()
         self._make_room()
 
@@ -113,7 +114,7 @@ class Link(Connection):
 
     def on_response_complete(self) -> None:
         """From now on nothing is asked, unless there is a next request already."""
-        self.waits_since = self.loop.time()
+        self.waits_since = monotonic()
         super().on_response_complete()
 
     # ---- bodies ----
