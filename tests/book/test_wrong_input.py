@@ -113,6 +113,7 @@ OTHERS: list[tuple[Callable[[], Any], str]] = [
     (lambda: Rate(base="USD", quote="USD", price=1), "both USD"),
     (lambda: Rate(base="EUR", quote="USD", price=0), "is not above 0"),
     (lambda: onebook.Transfer(asset="USD", amount=1, from_account="a", to_account="a"), "the same"),
+    (lambda: onebook.Transfer(asset="USD", amount=1, from_account="a", received_at="0001-01-01T00:00:00Z"), "1970"),
     (lambda: onebook.Reassign(instrument="X", quantity=1, from_strategy="a", to_strategy="a"), "the same"),
     (lambda: onebook.Order(instrument="X", side="buy", quantity=1, kind="hope"), "none of market, limit"),
     (lambda: onebook.OrderUpdate(client_order_id="o", status="done"), "none of"),

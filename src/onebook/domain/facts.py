@@ -50,8 +50,6 @@ SIGNAL_STATUSES = ("GENERATED", "EXECUTED", "EXPIRED", "CLOSED")
 EXTERNAL = "EXTERNAL"
 """The strategy that holds what the venue has and no bot recorded."""
 
-_MAX_OCCURRED = times.from_text("", "2262-01-01T00:00:00Z")
-
 
 def _raw() -> Any:
     return field(default_factory=dict, compare=False, repr=False)
@@ -123,7 +121,7 @@ def _take_occurred(fact: Any) -> None:
         elif ns // 1000 != exact // 1000:
             msg = f"occurred_at and occurred_ns differ: {given} and {ns}; give one of them"
             raise InputError(msg, field="occurred_ns", value=ns)
-    if not 0 <= ns < _MAX_OCCURRED:
+    if not 0 <= ns < take.LATEST:
         msg = "occurred_at: before 1970 or after 2261"
         raise InputError(msg, field="occurred_at", value=given or ns)
     object.__setattr__(fact, "occurred_ns", ns)
@@ -496,7 +494,7 @@ class Transfer(Fact):
         "price": take.optional(take.not_negative),
         "fee": take.optional(number),
         "fee_currency": take.optional(take.required),
-        "received_at": take.optional(take.moment),
+        "received_at": take.optional(take.dated),
         "note": take.note,
         "tags": take.tags,
         "raw": take.raw,

@@ -171,9 +171,22 @@ def digest(field: str, value: object) -> str:
     return given
 
 
+LATEST = times.from_text("", "2262-01-01T00:00:00Z")
+"""Times of facts lie before this, in nanoseconds since 1970 UTC."""
+
+
 def moment(field: str, value: object) -> datetime:
     """Take a time and keep it as an aware UTC datetime."""
     return times.to_datetime(times.to_ns(field, value))
+
+
+def dated(field: str, value: object) -> datetime:
+    """Take a time that the log is ordered by, from 1970 to 2261: what lies outside cannot be kept or read again."""
+    ns = times.to_ns(field, value)
+    if not 0 <= ns < LATEST:
+        msg = f"{field}: before 1970 or after 2261"
+        raise InputError(msg, field=field, value=value)
+    return times.to_datetime(ns)
 
 
 def day(field: str, value: object) -> date:
