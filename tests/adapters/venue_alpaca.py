@@ -292,7 +292,7 @@ class Running:
         self.venue = venue
         self.stream = TradingStream("key", "secret", url_override=venue.stream_url, **settings)
         self.stream._reconnect_min_backoff = 0.01
-        self._thread = threading.Thread(target=self.stream.run)
+        self._thread = threading.Thread(target=self.stream.run, daemon=True)
 
     def start(self) -> None:
         self._thread.start()

@@ -8,11 +8,27 @@ from typing import Any
 from onebook.domain.facts import AnyFact, Order, OrderUpdate
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """What an order-level fill was reckoned from: it is recorded only while that holds.
+
+    Attributes:
+        filled: how much of the order was booked.
+        after: the newest entry then.
+        since_ns: no execution of the order is older by the venue's clock, nanoseconds since 1970 UTC.
+    """
+
+    filled: Decimal
+    after: int
+    since_ns: int
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Take in a fact."""
+    """Take in a fact; with ``compared``, only when nobody booked of its order meanwhile."""
 
     fact: AnyFact
+    compared: Compared | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,7 +181,7 @@ def moment(field: str, value: object) -> datetime:
 
 
 def dated(field: str, value: object) -> datetime:
-    """Take a time that the log is ordered by, from 1970 to 2261: what lies outside cannot be kept or read again."""
+    """Take a time by which facts are ordered, from 1970 to 2261: what lies outside cannot be kept as nanoseconds."""
     ns = times.to_ns(field, value)
     if not 0 <= ns < LATEST:
         msg = f"{field}: before 1970 or after 2261"

@@ -97,7 +97,8 @@ def to_datetime(ns: int) -> datetime:
 def to_text(ns: int) -> str:
     """Return nanoseconds as RFC 3339 UTC text with as many decimals as the value has: 0, 3, 6 or 9."""
     seconds, rest = divmod(ns, SECOND)
-    text = (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+    moment = _EPOCH + timedelta(seconds=seconds)
+    text = moment.replace(tzinfo=None).isoformat()  # strftime writes the year 1 as 1, not as 0001
     if not rest:
         return text + "Z"
     if rest % 1_000_000 == 0:

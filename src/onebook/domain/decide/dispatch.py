@@ -66,12 +66,15 @@ def decide(state: State, command: commands.Command, stamp: Stamp) -> Decision:
     Raises:
         InputError: the command is malformed.
         RuleError: a rule refuses it.
+        ConflictError: it was reckoned from what is no longer so.
     """
     if type(command) is commands.Record:
         recorder = _FACTS.get(type(command.fact))
         if recorder is None:
             msg = f"{type(command.fact).__name__} is not a fact; record a Fill, an Order, a Transfer and so on"
             raise InputError(msg, fact=command.fact)
+        if command.compared is not None and isinstance(command.fact, facts.Fill):
+            fills.check_compared(state, command.fact, command.compared)
         return recorder(state, command.fact, stamp)
     decider = _COMMANDS[type(command)]
     return decider(state, command, stamp)

@@ -1,6 +1,9 @@
 """Fills: the same one again, a new one, or a late one."""
 
+from decimal import Decimal
+
 from onebook.domain import facts
+from onebook.domain.commands import Compared
 from onebook.domain.decide import orders
 from onebook.domain.decide.booking import check_price, hold_identities, prepare
 from onebook.domain.decide.history import contents, newest_version
@@ -11,6 +14,7 @@ from onebook.domain.decide.synthetic import SYNTHETIC, list_synthetic, replace_s
 from onebook.domain.identity import agrees, client_scope, content, fill_scope
 from onebook.domain.movements import Movement
 from onebook.domain.state import Decision, Ledger, Record, Stamp, State, StoredFact
+from onebook.errors import ConflictError
 
 
 def record_fill(state: State, fill: facts.Fill, stamp: Stamp) -> Decision:
@@ -22,6 +26,28 @@ def record_fill(state: State, fill: facts.Fill, stamp: Stamp) -> Decision:
     if found:
         return repeated(state, fill, found, ledger, stamp)
     return _new_fill(state, fill, ledger, stamp)
+
+
+def check_compared(state: State, fill: facts.Fill, compared: Compared) -> None:
+    """Check that an order-level fill still is what is missing of its order.
+
+    Raises:
+        ConflictError: somebody booked of the order meanwhile; reckon it anew.
+    """
+    order = orders.of_fill(state, fill)
+    if order is not None:
+        stands = Decimal(order.body.get("filled_quantity", "0")) == compared.filled
+    else:
+        ledger = state.ledger(fill.account, fill.instrument)
+        stands = not any(
+            movement.kind == "fill"
+            and movement.order[3] > compared.after
+            and newest_version(state, state.fact(*movement.order[3:])).fact.venue_order_id == fill.venue_order_id
+            for movement in state.movements(ledger.id, (compared.since_ns, 0, "", 0, 0))
+        )
+    if not stands:
+        msg = f"order {fill.venue_order_id or fill.client_order_id}: more of it was booked meanwhile; compare again"
+        raise ConflictError(msg, account=fill.account, venue_order_id=fill.venue_order_id)
 
 
 def _find(state: State, fill: facts.Fill, ledger: Ledger) -> list[StoredFact]:

@@ -12,11 +12,12 @@ from typing import Any
 
 from onebook.book.core import Core
 from onebook.domain import facts
+from onebook.domain.commands import Record
 from onebook.domain.decide.orders import facts_of_order
 from onebook.domain.numbers import multiply, quotient
 from onebook.domain.orders import IN_DOUBT, OURS, TERMINAL, may_follow, was_never_answered
 from onebook.domain.shapes import fact_data
-from onebook.errors import ConflictError, InputError, RuleError, StoreError
+from onebook.errors import BookError, ConflictError, InputError, RuleError, StoreError
 from onebook.intake.adapters.recorder_differences import Differences
 from onebook.intake.adapters.recorder_external import External
 from onebook.intake.adapters.recorder_known import Known, known_order
@@ -31,6 +32,8 @@ MAX_OWN = 10_000
 """Most orders that the bot sent and the book has no terms of, whose ids are kept in memory."""
 BY_COST = "by_cost"
 """Tag of an order that names what it spends: its quantity is an estimate until the venue says it."""
+TRIES = 20
+"""How often an order is compared with the book at most, while others book of it."""
 MARGIN = Decimal("1.1")
 """How much more than its cost buys just now such an order is taken to buy at most."""
 TERMS = ("instrument", "side", "quantity", "kind", "limit_price", "stop_price", "group_id", "parent_id")
@@ -99,7 +102,7 @@ class Booking:
         if isinstance(item, Unbooked):
             self._break(item.what, item.reason, item.instrument, item.raw, item.occurred_ns)
         elif isinstance(item, OrderSeen):
-            self._seen(item)
+            self._compare(item)
         elif isinstance(item, PositionSeen):
             self._positions.compare(item)
         elif isinstance(item, facts.Fill):
@@ -162,15 +165,30 @@ class Booking:
             return
         report = self._book.record_many(found)
         for refusal in report.refused:
-            fact, error = found[refusal.index], refusal.error
-            if isinstance(error, StoreError | ConflictError):
-                raise error
-            if isinstance(error, RuleError) and isinstance(fact, facts.OrderUpdate | facts.Order):
-                _log.debug("%s is not taken: %s", fact, error)  # our wish, and the venue was faster
-                continue
-            told = fact_data(fact) | {"occurred_ns": getattr(fact, "occurred_ns", None)}
-            at = getattr(fact, "occurred_ns", None)
-            self._break(fact.KIND, f"{type(error).__name__}: {error}", getattr(fact, "instrument", ""), told, at)
+            self._refused(found[refusal.index], refusal.error)
+
+    def _record_differences(self, found: Iterable[Record]) -> None:
+        for command in found:
+            try:
+                self._book.submit(command)
+            except BookError as problem:
+                self._refused(command.fact, problem)
+
+    def _refused(self, fact: Any, error: Exception) -> None:
+        """Note what the book refuses as a break.
+
+        Raises:
+            StoreError: the book failed, which says nothing of the fact.
+            ConflictError: so much is booked meanwhile that it must be compared again.
+        """
+        if isinstance(error, StoreError | ConflictError):
+            raise error
+        if isinstance(error, RuleError) and isinstance(fact, facts.OrderUpdate | facts.Order):
+            _log.debug("%s is not taken: %s", fact, error)  # our wish, and the venue was faster
+            return
+        at = getattr(fact, "occurred_ns", None)
+        told = fact_data(fact) | {"occurred_ns": at}
+        self._break(fact.KIND, f"{type(error).__name__}: {error}", getattr(fact, "instrument", ""), told, at)
 
     def _break(  # noqa: PLR0913  what a break says
         self,
@@ -264,6 +282,21 @@ class Booking:
             del self._early[next(iter(self._early))]
         self._early[venue_order_id] = min(at, self._early.get(venue_order_id, at))
 
+    def _compare(self, seen: OrderSeen) -> None:
+        """Book what an order's description adds, again when others booked of the order meanwhile.
+
+        Raises:
+            ConflictError: others did all the while.
+        """
+        for _ in range(TRIES - 1):
+            try:
+                self._seen(seen)
+            except ConflictError as problem:
+                _log.debug("%s", problem)
+            else:
+                return
+        self._seen(seen)
+
     def _seen(self, seen: OrderSeen) -> None:
         """Book what an order's description adds."""
         order = self._known(seen.venue_order_id, seen.client_order_id)
@@ -285,7 +318,7 @@ class Booking:
         self._record([*self._acknowledged(seen, order)])
         if is_news:  # what another process booked just before it could know
             self._external.claim(self._known(seen.venue_order_id, order.client_order_id))
-        self._record([*self._differences.fills(seen, self._known(seen.venue_order_id, order.client_order_id))])
+        self._record_differences(self._differences.fills(seen, self._known(seen.venue_order_id, order.client_order_id)))
         self._record([*self._moved(seen, self._known(seen.venue_order_id, order.client_order_id))])
 
     def _is_own(self, seen: OrderSeen) -> bool:
@@ -303,7 +336,7 @@ class Booking:
         fills = list(self._differences.of_nobodys(seen))
         if fills:
             self._external.holds(seen.venue_order_id, seen.instrument)
-            self._record(fills)
+            self._record_differences(fills)
 
     def _is_of_its_order(self, seen: OrderSeen, order: Known) -> bool:
         """Say whether what was seen is about the order in the book, and note when they contradict one another."""

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from onebook.book.core import Core
 from onebook.domain import facts
+from onebook.domain.commands import Compared, Record
 from onebook.domain.instruments import terms_of
 from onebook.domain.numbers import ZERO, add, multiply, plain, quotient, subtract
 from onebook.domain.times import to_datetime
@@ -36,7 +37,7 @@ class Differences:
         self._book, self._contradicted = book, contradicted
         self._account, self._venue, self._strategy = whose
 
-    def of_nobodys(self, seen: OrderSeen) -> Iterator[facts.Fill]:
+    def of_nobodys(self, seen: OrderSeen) -> Iterator[Record]:
         """Yield what the venue has filled and nobody booked of an order that no bot recorded, for EXTERNAL.
 
         The fills in the book are found by the venue's own times; without them nothing is booked until the executions
@@ -45,12 +46,23 @@ class Differences:
         made = seen.created_ns
         if made is None or not seen.venue_order_id:
             return
+        with self._book.store.reading() as reader:
+            head = reader.head()[0]
         order = Known("", {"venue_order_id": seen.venue_order_id, "known": False}, made, facts.EXTERNAL)
         booked = sum((fill.quantity for fill in self._fills_since(seen, order, _earlier(made))), ZERO)
-        yield from self.fills(seen, replace(order, body=(order.body or {}) | {"filled_quantity": plain(booked)}))
+        body = (order.body or {}) | {"filled_quantity": plain(booked)}
+        yield from self.fills(seen, replace(order, body=body), after=head)
 
-    def fills(self, seen: OrderSeen, order: Known) -> Iterator[facts.Fill]:
-        """Yield what the venue has filled and nobody booked, at the price that makes up its average."""
+    def fills(self, seen: OrderSeen, order: Known, *, after: int = 0) -> Iterator[Record]:
+        """Yield what the venue has filled and nobody booked, at the price that makes up its average.
+
+        It is refused as a ConflictError when somebody books of the order before it is recorded.
+
+        Args:
+            seen: what the venue says.
+            order: what the book has.
+            after: the newest entry before the book's fills were read, for an order that no bot recorded.
+        """
         filled, average, body = seen.filled, seen.average, order.body or {}
         instrument, side = seen.instrument or body.get("instrument"), seen.side or body.get("side")
         if not filled or average is None or not instrument or not side:
@@ -63,7 +75,7 @@ class Differences:
         if booked:
             price, fee = self._remainder(seen.replaced(instrument=instrument), order, quantity)
         name = seen.venue_order_id or str(body.get("venue_order_id", "")) or order.client_order_id
-        yield facts.Fill(
+        fill = facts.Fill(
             instrument=instrument,
             side=side,
             quantity=quantity,
@@ -84,6 +96,8 @@ class Differences:
             tags=(*seen.tags, "synthetic"),
             raw=seen.raw,
         )
+        since = max(order.at - MARGIN_NS, 0)
+        yield Record(fill, Compared(filled=booked, after=after, since_ns=since))
 
     def _remainder(self, seen: OrderSeen, order: Known, quantity: Decimal) -> tuple[Decimal, Decimal | None]:
         """Return the price and fee of a part, so that with what is booked it makes up the venue's figures."""

@@ -12,6 +12,7 @@ import apsw
 from onebook.errors import SchemaTooNew, StoreError
 from onebook.market.bars.errors import busy, closed, not_bars, ours
 from onebook.store.sql import statements
+from onebook.store.sqlite.opening import look, patiently
 
 SQL = statements("onebook.market.bars", "connections.sql")
 APPLICATION_ID = 0x1B0BA
@@ -68,7 +69,7 @@ class Connections:
         with ours(path, busy_seconds):
             self._writer = self._connect(writing=True)
             try:
-                self._prepare()
+                patiently(self._prepare, busy_seconds)
             except BaseException:
                 self._writer.close(force=True)
                 raise
@@ -198,23 +199,22 @@ class Connections:
 
     def _prepare(self) -> None:
         connection = self._writer
-        version = connection.pragma("user_version")
-        tables = connection.execute(SQL["count_schema"]).fetchall()[0][0]
-        if connection.pragma("application_id") != APPLICATION_ID and tables:
+        found = look(connection)
+        if found.application_id != APPLICATION_ID and found.made:
             raise not_bars(self.path, "another program's database")
-        if version > len(MIGRATIONS):
+        if found.version > len(MIGRATIONS):
             raise SchemaTooNew(
-                f"{self.path} was written by a newer onebook (schema {version}, this one knows {len(MIGRATIONS)});"
-                " upgrade onebook: pip install --upgrade onebook",
+                f"{self.path} was written by a newer onebook (schema {found.version}, this one knows"
+                f" {len(MIGRATIONS)}); upgrade onebook: pip install --upgrade onebook",
                 url=self.path,
-                schema=version,
+                schema=found.version,
             )
         connection.pragma("journal_mode", "wal")
         connection.pragma("synchronous", "normal")  # a power cut may take the newest bars: they are fetched again
         connection.pragma("temp_store", "memory")
         connection.pragma("trusted_schema", 0)
         connection.pragma("foreign_keys", 1)
-        if version < len(MIGRATIONS):
+        if found.version < len(MIGRATIONS):
             self._migrate()
 
     def _migrate(self) -> None:

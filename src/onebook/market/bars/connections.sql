@@ -9,7 +9,3 @@ COMMIT
 -- name: undo
 -- Forget what was written.
 ROLLBACK
-
--- name: count_schema
--- How much somebody has made in the file.
-SELECT count(*) FROM sqlite_schema

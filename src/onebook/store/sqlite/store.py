@@ -21,6 +21,7 @@ from onebook.store.sql import statements
 from onebook.store.sqlite import cutting
 from onebook.store.sqlite.asking import ask
 from onebook.store.sqlite.errors import ours
+from onebook.store.sqlite.opening import look, patiently
 from onebook.store.sqlite.place import another_programs, check_place, empty, is_too_short, other_file, place_of
 from onebook.store.sqlite.reader import SqliteReader, guarded
 from onebook.store.sqlite.subscribers import SqliteSubscribers
@@ -85,7 +86,7 @@ class SqliteStore(SqliteReader):
         with ours(path):
             super().__init__(self._connect(writing=not read_only), path)
             try:
-                self._prepare()
+                patiently(self._prepare, busy_ms / 1000)
             except apsw.NotADBError:
                 self.connection.close(force=True)
                 raise other_file(path) from None
@@ -102,25 +103,24 @@ class SqliteStore(SqliteReader):
 
     def _prepare(self) -> None:
         connection = self.connection
-        marked = connection.pragma("application_id")
-        version = connection.pragma("user_version")
-        if marked != APPLICATION_ID:
-            if connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()[0][0]:
+        found = look(connection)
+        if found.application_id != APPLICATION_ID:
+            if found.made:
                 raise another_programs(self.path)
             if is_too_short(self.path):
                 raise other_file(self.path)
             if not self._may_make:
                 raise empty(self.path)
-        if version > len(MIGRATIONS):
+        if found.version > len(MIGRATIONS):
             raise SchemaTooNew(
-                f"{self.path} was written by a newer onebook (schema {version}, this one knows"
+                f"{self.path} was written by a newer onebook (schema {found.version}, this one knows"
                 f" {len(MIGRATIONS)}); upgrade onebook: pip install --upgrade onebook",
                 url=self.path,
-                schema=version,
+                schema=found.version,
             )
         self._tune(connection)
-        if not self.read_only and version < len(MIGRATIONS):
-            self._migrate(version)
+        if not self.read_only and found.version < len(MIGRATIONS):
+            self._migrate()
 
     def _tune(self, connection: apsw.Connection) -> None:
         if not self.read_only:
@@ -132,12 +132,12 @@ class SqliteStore(SqliteReader):
         connection.pragma("cache_size", -65536)
         connection.pragma("trusted_schema", 0)
 
-    def _migrate(self, version: int) -> None:
+    def _migrate(self) -> None:
         """Bring the schema forward, all steps in one transaction."""
         connection = self.connection
         connection.execute("BEGIN IMMEDIATE").fetchall()
         try:
-            version = connection.pragma("user_version")
+            version = connection.pragma("user_version")  # another process may have been first
             for number, name in enumerate(MIGRATIONS[version:], version + 1):
                 for statement in statements("onebook.store.sqlite.migrations", name).values():
                     connection.execute(statement).fetchall()
