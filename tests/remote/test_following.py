@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import gc
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,9 @@ from tests.remote.conftest import Connect
 from tests.remote.line import Line, Script, answer, line_to, until
 
 import onebook
+from onebook.book.log import Filter
 from onebook.errors import ConflictError, CorruptLog, NotAllowed, SourceError, StoreClosed
+from onebook.remote import aio
 from onebook.remote.following import BEAT, frames_of
 
 CHILD = Path(__file__).parents[1] / "http" / "serving_child.py"
@@ -274,6 +278,41 @@ def test_a_cancelled_follower_ends(served: Served, connect: Connect) -> None:
 
     asyncio.run(run())
     until(lambda: not [item for item in threading.enumerate() if item.name.startswith("onebook-remote-events")])
+
+
+def test_a_slow_loop_gets_every_event_and_the_reader_waits_for_it(
+    served: Served, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aio, "MAX_WAITING", 4)
+    book = connect(served.url)
+    for number in range(30):
+        served.book.record(fill(number))
+
+    async def run() -> list[int]:
+        came: list[int] = []
+        async for event in book.aio.events(after=0, types="trade_executed"):
+            came.append(event.sequence)
+            await asyncio.sleep(0.05 if len(came) < 3 else 0)
+            if len(came) == 30:
+                break
+        return came
+
+    came = asyncio.run(run())
+    assert came == sorted(set(came))
+    assert len(came) == 30
+
+
+def test_nothing_is_left_behind_by_a_loop_that_closes(served: Served, connect: Connect) -> None:
+    following = connect(served.url).following({}, 0)
+    loop = asyncio.new_event_loop()
+    inbox = aio._Inbox(loop, following, Filter())
+    loop.close()
+    served.book.record(fill(1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        inbox.read()
+        gc.collect()
+    inbox.close()
 
 
 def test_closing_ends_who_follows(served: Served, connect: Connect) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.trading.desks import child, fill, no, ok, order, place, together, update, whole
 
@@ -260,8 +260,12 @@ def test_two_processes_cannot_use_the_last_of_a_limit_together(
         max_size=25,
     )
 )
+@example([("sell", 4, "a", 0), ("buy", 3, "a", 1), *[("buy", 1, "a", 1)] * 8])
 def test_whatever_fills_a_strategy_never_passes_its_limit(wishes: list[tuple[str, int, str, int]]) -> None:
-    """After every order the limit holds even if all that is open on one side fills, and nothing on the other."""
+    """After every order the limit holds even if all that is open on one side fills, and nothing on the other.
+
+    The gate lets exits out as ``reduce_only``: of these a venue fills no more than there is to reduce.
+    """
     with onebook.open(":memory:", clock=FakeClock()) as book:
         book.mark("AAPL", 100)
         book.trading.limits.set(max_position=6, strategy="a")
@@ -269,18 +273,20 @@ def test_whatever_fills_a_strategy_never_passes_its_limit(wishes: list[tuple[str
             place(book, side, quantity, strategy=strategy, client_order_id=str(number))
             waiting = book.orders(is_open=True)
             for item in waiting[which : which + 1]:
-                book.record(
-                    Fill(
-                        instrument="AAPL",
-                        side=item.side,
-                        quantity=item.quantity,
-                        price=100,
-                        strategy=item.strategy,
-                        client_order_id=item.client_order_id,
-                    )
-                )
-            mine = book.position("AAPL", strategy="a")
-            has = 0 if mine is None else mine.quantity
-            rest = book.orders(is_open=True, strategy="a")
-            assert has + sum(item.quantity for item in rest if item.side == "buy") <= 6
-            assert has - sum(item.quantity for item in rest if item.side == "sell") >= -6
+                filled = item.quantity - item.filled_quantity
+                if item.reduce_only:
+                    held = held_by(book, item.strategy)
+                    filled = min(filled, max(-held if item.side == "buy" else held, Decimal(0)))
+                if filled:
+                    names = {"strategy": item.strategy, "client_order_id": item.client_order_id}
+                    book.record(Fill(instrument="AAPL", side=item.side, quantity=filled, price=100, **names))
+            has = held_by(book, "a")
+            rest = [item for item in book.orders(is_open=True, strategy="a") if not item.reduce_only]
+            open_of = {side: sum(item.quantity for item in rest if item.side == side) for side in ("buy", "sell")}
+            assert has + open_of["buy"] <= 6
+            assert has - open_of["sell"] >= -6
+
+
+def held_by(book: onebook.Book, strategy: str) -> Decimal:
+    position = book.position("AAPL", strategy=strategy)
+    return Decimal(0) if position is None else position.quantity

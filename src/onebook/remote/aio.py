@@ -1,6 +1,7 @@
 """A remote book for event loops: the same calls, awaited. They run on threads of its own, so no loop waits for them."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -131,7 +132,8 @@ class _Inbox:
     def __init__(self, loop: asyncio.AbstractEventLoop, following: Following, wanted: "Filter") -> None:
         self.pool = ThreadPoolExecutor(1, thread_name_prefix="onebook-remote-events")
         self._loop, self._following, self._wanted = loop, following, wanted
-        self._queue: asyncio.Queue[Event | None] = asyncio.Queue(MAX_WAITING)
+        self._queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._room = threading.Semaphore(MAX_WAITING)
 
     def read(self) -> None:
         """Read until the end, on a thread; an error is the future's."""
@@ -142,25 +144,28 @@ class _Inbox:
                     if self._wanted.wants(event) and not self._put(event):
                         return
         finally:
-            self._put(None)
+            self._hand_over(None)
 
-    def _put(self, event: Event | None) -> bool:
+    def _put(self, event: Event) -> bool:
         """Hand an event over, waiting while the loop is behind; False when nobody takes it any more."""
-        if self._loop.is_closed():
+        while not self._room.acquire(timeout=1.0):
+            if self._following.closed:
+                return False
+        return self._hand_over(event) and not self._following.closed
+
+    def _hand_over(self, event: Event | None) -> bool:
+        """Say whether the loop takes it: it may be closed at any moment."""
+        try:
+            self._loop.call_soon_threadsafe(self._queue.put_nowait, event)
+        except RuntimeError:
             return False
-        moving = asyncio.run_coroutine_threadsafe(self._queue.put(event), self._loop)
-        while not self._following.closed:
-            try:
-                moving.result(1.0)
-            except TimeoutError:
-                continue
-            return True
-        moving.cancel()
-        return False
+        return True
 
     async def next(self) -> Event | None:
         """Return the next event; None at the end."""
-        return await self._queue.get()
+        event = await self._queue.get()
+        self._room.release()
+        return event
 
     def close(self) -> None:
         """End the thread."""
