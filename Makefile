@@ -25,7 +25,7 @@ GET_CHROMIUM := { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && grep 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo web web-check check test chromium bench compare torture fmt clean pins peers setup
+.PHONY: help demo web web-check check test chromium bench compare torture explore fmt clean pins peers setup
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -71,6 +71,9 @@ compare: $(STAMP)-dev peers ## our figures against other programs' figures
 
 torture: $(STAMP)-dev ## half an hour of crashes, full disks and many processes, in two processes
 	$(BIN)/python -m pytest -n 2 -m torture $(ARGS)
+
+explore: $(STAMP)-dev ## the properties with new examples each time: make explore ARGS="-k limits"
+	HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-new} $(BIN)/python -m pytest -n 2 -m "hypothesis and not compare and not torture" $(ARGS)
 
 fmt: $(STAMP)-dev ## format the code and mend what the linter can mend
 	$(BIN)/ruff format $(SOURCES)
