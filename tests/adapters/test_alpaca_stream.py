@@ -50,7 +50,7 @@ class Bot:
 
     def wait(self, count: int) -> None:
         with self.came:
-            assert self.came.wait_for(lambda: len(self.got) >= count, 10), self.got
+            assert self.came.wait_for(lambda: len(self.got) >= count, 30), self.got
 
     def stop(self) -> None:
         self.running.stop()
@@ -129,7 +129,7 @@ def test_updates_replayed_after_a_reconnect_count_once(venue: Venue, book: onebo
     said = [venue.status(order, "new"), venue.fill(order, "10", "190.25")]
     bot.wait(2)
     venue.drop()
-    assert venue.listening.wait(10)
+    assert venue.listening.wait(30)
     for _ in range(3):  # the venue says all of it again, new after fill too
         for update in said:
             venue.say(update)
@@ -260,17 +260,17 @@ def test_recording_holds_up_no_event_loop(venue: Venue, book: onebook.Book, monk
 
     def slow(*args: Any, **named: Any) -> Any:
         entered.set()
-        assert go_on.wait(10)
+        assert go_on.wait(30)
         return real(*args, **named)
 
     monkeypatch.setattr(book.committer, "submit", slow)
     bot = Bot(venue, book)
     venue.fill(venue.place(BUY), "10", "190.25")
     bot.wait(1)  # the bot's handler ran while the book was stuck
-    assert entered.wait(10)
+    assert entered.wait(30)
     assert not book.fills()
     go_on.set()
-    assert bot.stream.recorder.wait(10)
+    assert bot.stream.recorder.wait(30)
     bot.stop()
     assert len(book.fills()) == 1
 

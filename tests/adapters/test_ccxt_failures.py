@@ -80,7 +80,7 @@ def test_a_locked_book_disturbs_nobody(
     began = time.monotonic()
     with caplog.at_level(logging.WARNING, "onebook.recorder"):
         answers = trade(venue, exchange)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 8  # one call that waited for the lock would take ten
     assert len(answers) == 5
     assert exchange.recorder.is_behind
     assert exchange.recorder.spool.size > 0
@@ -248,7 +248,7 @@ def test_what_was_taken_survives_a_kill_whether_the_book_worked_or_not(
     os.kill(child.pid, 9)
     said += [int(line) for line in child.stdout.read().splitlines() if line]
     child.stdout.close()
-    child.wait(10)
+    child.wait(30)
     lock.close()
     recorder = Recorder(bot_book, strategy="grid", venue="okx")
     assert recorder.wait(30)

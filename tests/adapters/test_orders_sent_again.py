@@ -193,16 +193,16 @@ def test_executions_do_not_wait_for_an_order_that_is_on_its_way(venue: Venue, bo
 
     def hold(_order: dict[str, Any]) -> None:
         started.set()
-        go_on.wait(10)
+        go_on.wait(30)
 
     venue.before_answer = hold
     sending = threading.Thread(target=lambda: exchange.create_order("BTC/USDT", "limit", "buy", 0.5, 59000))
     sending.start()
-    assert started.wait(10)
+    assert started.wait(30)
     exchange.fetch_my_trades("BTC/USDT")
     assert [fill.venue_fill_id for fill in bot_book.fills()] == ["9000"]
     go_on.set()
-    sending.join(10)
+    sending.join(30)
     assert sorted(order.status for order in bot_book.orders()) == ["filled", "new"]
     exchange.recorder.close()
 

@@ -48,7 +48,7 @@ def test_two_bots_on_one_spool_book_into_their_own_accounts(bot_book: onebook.Bo
         seen = OrderSeen(**terms, status="filled", venue_order_id=f"{account}-7")
         Spool(path).append([as_row(seen, account, "okx", strategy)])
     recorder = Recorder(bot_book, strategy="other", account="third", venue="kraken", spool=path)
-    assert recorder.wait(10)
+    assert recorder.wait(30)
     recorder.close()
     assert sorted((fill.account, fill.strategy, fill.venue) for fill in bot_book.fills()) == [
         ("one", "s1", "okx"),
@@ -133,7 +133,7 @@ def test_a_sound_line_that_is_no_fact_holds_nothing_up(bot_book: onebook.Book, t
     path.write_bytes(MARK + a_line(body))
     Spool(path).append([as_row(a_fill("1"), "main", "okx", "grid")])
     recorder = Recorder(bot_book, strategy="grid", venue="okx", spool=path)
-    assert recorder.wait(10)
+    assert recorder.wait(30)
     recorder.close()
     assert [fill.venue_fill_id for fill in bot_book.fills()] == ["1"]
     assert not path.exists()
@@ -155,7 +155,7 @@ def test_a_fact_that_only_makes_mistakes_is_put_aside_and_the_rest_is_booked(
     recorder = Recorder(bot_book, strategy="grid", venue="okx", spool=tmp_path / "a.spool")
     for name in ("1", "2", "3"):
         recorder.take([a_fill(name)])
-    assert recorder.wait(10)
+    assert recorder.wait(30)
     recorder.close()
     assert [fill.venue_fill_id for fill in bot_book.fills()] == ["1", "3"]
     assert b'"venue_fill_id": "2"' in (tmp_path / "a.spool.torn").read_bytes()
@@ -216,10 +216,10 @@ recorder.take([fill("1")])
 child = os.fork()
 if not child:
     recorder.take([fill("2")])
-    os._exit(0 if recorder.wait(10) and recorder._thread.is_alive() else 1)
+    os._exit(0 if recorder.wait(30) and recorder._thread.is_alive() else 1)
 ended = os.waitpid(child, 0)[1]
 recorder.take([fill("3")])
-print(ended, recorder.wait(10))
+print(ended, recorder.wait(30))
 recorder.close()
 book.close()
 """
@@ -271,7 +271,7 @@ def test_a_contract_is_defined_though_the_book_could_not_be_read_at_its_first_or
     monkeypatch.setattr(bot_book, "facts", refuse)
     exchange.create_order("BTC/USDT", "limit", "buy", 0.5, 60000)
     monkeypatch.setattr(bot_book, "facts", facts)
-    assert exchange.recorder.wait(10)
+    assert exchange.recorder.wait(30)
     assert [item.symbol for item in bot_book.facts("instrument")] == ["BTC/USDT"]
     assert len(bot_book.orders()) == 1
     exchange.recorder.close()

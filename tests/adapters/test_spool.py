@@ -155,7 +155,7 @@ def test_what_was_appended_survives_a_kill(tmp_path: Path) -> None:
     os.kill(child.pid, 9)
     said += [int(line) for line in child.stdout.read().splitlines()]
     child.stdout.close()
-    child.wait(10)
+    child.wait(30)
     numbers = [row["number"] for row in drained(spool)]
     assert numbers[: len(said)] == said
     assert numbers == list(range(len(numbers)))

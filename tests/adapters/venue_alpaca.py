@@ -55,7 +55,7 @@ class Venue:
         self._server: Server | None = None
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
-        assert self._up.wait(10)
+        assert self._up.wait(30)
         self._rest = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._rest.daemon_threads = True
         self._rest_thread = threading.Thread(target=self._rest.serve_forever, args=(0.02,))
@@ -73,9 +73,9 @@ class Venue:
     def close(self) -> None:
         self._rest.shutdown()
         self._rest.server_close()
-        self._rest_thread.join(10)
+        self._rest_thread.join(30)
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+        self._thread.join(30)
 
     def now(self) -> str:
         self._now += SECOND // 8 + 1_001  # to the nanosecond, as Alpaca says it
@@ -296,12 +296,12 @@ class Running:
 
     def start(self) -> None:
         self._thread.start()
-        assert self.venue.listening.wait(10)
+        assert self.venue.listening.wait(30)
 
     def stop(self) -> None:
         self.stream.stop()
         self.venue.drop()
-        self._thread.join(10)
+        self._thread.join(30)
         assert not self._thread.is_alive()
 
 
@@ -313,7 +313,7 @@ def held(book: onebook.Book, instrument: str = "AAPL") -> onebook.Position:
 
 def until(condition: Callable[[], bool], book: onebook.Book) -> None:
     """Wait for something to be true of the book, looking whenever an entry was written."""
-    end = monotonic() + 10
+    end = monotonic() + 30
     last = 0
     while not condition():
         assert monotonic() < end

@@ -42,15 +42,15 @@ def test_an_interrupted_caller_is_not_waited_for(tmp_path: Path) -> None:
                         break
                     interrupted.wait(0.01)
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-                interrupted.wait(10)
+                interrupted.wait(30)
 
         other = threading.Thread(target=hold)
         other.start()
-        shut.wait(10)
+        shut.wait(30)
         with pytest.raises(KeyboardInterrupt):
             book.record(fill(1))
         interrupted.set()
-        other.join(10)
+        other.join(30)
         assert not other.is_alive()
         assert book.record(fill(2)).status == "recorded"
         assert book.verify().ok

@@ -130,7 +130,7 @@ def test_a_stuck_writer_does_not_hold_up_a_mark(path: str, stuck: apsw.Connectio
             book.mark(f"C{number % 50}/USDT", number)
         assert book.unrealized() == {}
         assert len(book.marks()) == 50
-        assert time.perf_counter() - began < 1
+        assert time.perf_counter() - began < 5  # a mark that waited would take ten
         with pytest.raises(StoreBusy):
             book.share_marks()
         stuck.execute("ROLLBACK")

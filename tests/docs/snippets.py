@@ -28,6 +28,9 @@ from typing import Any
 
 from tests.docs.pages import ROOT, Block
 
+from onebook import Book
+from onebook.errors import StoreError
+
 SHELLS = {"console", "sh", "bash"}
 ANY = "\N{HORIZONTAL ELLIPSIS}"
 _INSTALLS = re.compile(r"(?:python3? -m venv|(?:\S*/)?pip install|git clone|cd|source|\.) ")
@@ -63,6 +66,10 @@ class Page:
         wanted = int(block.info.removeprefix("exit ")) if block.info.startswith("exit ") else 0
         found = commands(block)
         self.printed = ""
+        for book in self.names.values():
+            if isinstance(book, Book):  # a reader types more slowly than marks are shared, the tests do not
+                with contextlib.suppress(StoreError):
+                    book.share_marks()
         for command, expected in found:
             code, said = self.command(command, where)
             assert code == wanted, f"{where}: {command}: exit {code}\n{said}"

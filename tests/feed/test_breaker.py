@@ -79,11 +79,11 @@ def test_of_many_threads_one_tries(breaker: Breaker, clock: FakeClock) -> None:
     inside, done = threading.Barrier(8), threading.Event()
 
     def call() -> None:
-        inside.wait(10)
+        inside.wait(30)
         try:
             with breaker.attempt():
                 tried.append(1)
-                done.wait(10)
+                done.wait(30)
         except BreakerOpen:
             refused.append(1)
             if len(refused) == 7:

@@ -271,4 +271,4 @@ def test_every_reader_is_told_in_numbers(book: onebook.Book) -> None:
         assert (first.name, second.name) == (listener.name, "kept")
         assert (first.lag, first.errors, second.lag, second.errors) == (0, 0, 0, 0)
         assert 0 < first.events_per_second < 21
-        assert 0 < second.handler_seconds < 1
+        assert 0 < second.handler_seconds < 5

@@ -115,12 +115,12 @@ def test_wait_ends_when_the_log_grew_or_the_book_closed() -> None:
         thread.start()
     wakeups.grew(1)
     for thread in threads:
-        thread.join(10)
+        thread.join(30)
     assert found == [True] * 3
     last = threading.Thread(target=lambda: found.append(wakeups.wait(1, None)))
     last.start()
     wakeups.close()
-    last.join(10)
+    last.join(30)
     assert found[3:] == [False]
 
 
@@ -148,7 +148,7 @@ def test_the_poll_outlives_a_file_that_cannot_be_read_for_a_while(
 
         monkeypatch.setattr(SqliteReader, "changed", changed)
         book.listen(heard)
-        assert broken.wait(10)
+        assert broken.wait(30)
         record(writer, 1, 1)
         until(lambda: heard.ids == ids(1))
 

@@ -205,7 +205,7 @@ def test_an_endless_body_is_read_no_further_than_its_beginning(
     else:
         with pytest.raises(BadPayload, match="x" * 199 + "…"):
             sink.deliver(fills(ledger)[:1], more=False)
-    assert hung_up.wait(10)
+    assert hung_up.wait(30)
 
 
 def test_a_body_that_never_ends_does_not_undo_a_good_status(

@@ -10,7 +10,7 @@ from typing import Any
 import onebook
 from onebook import Event, Fill
 
-LIMIT_SECONDS = 10.0
+LIMIT_SECONDS = 30.0
 
 
 def until(holds: Callable[[], Any], *, seconds: float = LIMIT_SECONDS) -> None:

@@ -18,7 +18,7 @@ from onebook.http.service import make_service
 from onebook.http.serving import Serving
 from onebook.http.stream import Stream
 
-SECONDS = 20.0
+SECONDS = 30.0
 
 
 class Server:

@@ -210,7 +210,7 @@ def test_a_reader_still_at_work_when_the_store_closes_ends_well(path: str) -> No
         thread.start()
         connections.close()
         assert connection.execute("SELECT 1").fetchall() == [(1,)]
-    thread.join(10)
+    thread.join(30)
     assert waiting == [StoreClosed]
     with pytest.raises(apsw.ConnectionClosedError):
         connection.execute("SELECT 1")

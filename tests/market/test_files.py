@@ -240,7 +240,7 @@ def test_a_stream_delivers_what_is_wanted_until_it_is_closed(tmp_path: Path) -> 
     def deliver(one: Seen) -> None:
         seen.append(one)
         if len(seen) == 1:
-            ready.wait(10)
+            ready.wait(30)
             stream.add(["b"])
             stream.remove(["a"])
 

@@ -208,7 +208,7 @@ def test_32_callers_for_one_price_share_one_call(clock: FakeClock, caches: Cache
     opener = threading.Thread(target=_open, args=(source, caches, 32))
     opener.start()
     found: list[Price] = together(32, lambda _: data.price("AAPL"))
-    opener.join(10)
+    opener.join(30)
     assert [price.price for price in found] == [101] * 32
     assert source.calls == ["price AAPL"]
 
@@ -220,7 +220,7 @@ def test_32_callers_for_one_price_share_one_failure_each_with_its_own_error(cloc
     opener = threading.Thread(target=_open, args=(source, caches, 32))
     opener.start()
     found = together(32, lambda _: data.price("AAPL"))
-    opener.join(10)
+    opener.join(30)
     assert [(type(problem), str(problem), problem.attempt) for problem in found] == [
         (SourceTimeout, "no answer", 7)
     ] * 32
@@ -242,7 +242,7 @@ def test_who_waits_for_another_call_waits_so_long_only(clock: FakeClock, caches:
     with pytest.raises(SourceTimeout, match="another caller's call"):
         data.price("AAPL")
     source.gate.set()
-    first.join(10)
+    first.join(30)
     assert data.price("AAPL").price == 101
 
 
@@ -264,8 +264,8 @@ def test_an_error_in_the_vendors_code_ends_its_own_caller_only(clock: FakeClock,
     opener = threading.Thread(target=_open, args=(source, caches, 2))
     opener.start()
     assert data.price("AAPL").price == 102
-    one.join(10)
-    opener.join(10)
+    one.join(30)
+    opener.join(30)
     assert len(problems) == 1
 
 

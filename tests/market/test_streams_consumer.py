@@ -26,7 +26,7 @@ class Slow:
     def __call__(self, seen: Seen) -> None:
         self.seen.append(seen)
         self.began.set()
-        assert self.may_go.wait(10)
+        assert self.may_go.wait(30)
 
 
 def test_a_slow_consumer_gets_the_newest_quote_of_each_instrument(desk: Desk) -> None:

@@ -52,13 +52,13 @@ def test_a_transaction_that_begins_while_marks_are_written_waits_for_them(path: 
 
     def rows() -> Iterator[Row]:
         thread.start()
-        assert begun.wait(10)
+        assert begun.wait(30)
         thread.join(0.05)
         assert thread.is_alive()
         yield MARK
 
     store.put_marks(rows(), [])
-    thread.join(10)
+    thread.join(30)
     assert not problems
     assert (store.head()[0], store.marks()) == (1, [MARK])
     store.close()
@@ -71,7 +71,7 @@ def test_marks_give_way_at_once_or_wait_when_asked_to(path: str) -> None:
     with pytest.raises(StoreBusy) as caught:
         store.put_marks([MARK], [])
     assert caught.value.retryable
-    assert time.perf_counter() - began < 0.5
+    assert time.perf_counter() - began < 5  # asked to wait it would take ten
     timer = threading.Timer(0.05, other.rollback)
     timer.start()
     store.put_marks([MARK], [], wait=True)

@@ -13,7 +13,7 @@ from onebook import Fill, Order, OrderUpdate, Receipt
 from onebook.testing.store_rows import MODELS
 from onebook.trading.answers import Answer, Approved, Refused
 
-LIMIT_SECONDS = 20.0
+LIMIT_SECONDS = 30.0
 
 
 def order(side: str, quantity: Any = 1, instrument: str = "AAPL", **more: Any) -> Order:

@@ -279,7 +279,7 @@ class Market:
         return self
 
     def close(self) -> None:
-        self.thread.join(5)
+        self.thread.join(30)
         assert not self.thread.is_alive()
 
 

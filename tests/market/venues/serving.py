@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-LIMIT_SECONDS = 4.0
+LIMIT_SECONDS = 30.0
 
 
 def until(holds: Callable[[], Any], *, seconds: float = LIMIT_SECONDS) -> None:
@@ -47,7 +47,7 @@ class Venue:
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._run, name="venue")
         self._thread.start()
-        assert self._started.wait(10)
+        assert self._started.wait(30)
 
     def routes(self) -> list[web.AbstractRouteDef]:
         raise AssertionError("each venue has its own")
@@ -70,7 +70,7 @@ class Venue:
     def close(self) -> None:
         self.drop()
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(30)
         assert not self._thread.is_alive()
 
     # ---- on its thread ----
