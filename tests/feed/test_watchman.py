@@ -1,6 +1,7 @@
 """What only time tells: each thing that is wrong is told once, and once more when it is over."""
 
 import shutil
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -100,7 +101,9 @@ def test_a_bot_that_ends_on_purpose_is_not_silent(book: onebook.Book, clock: Fak
     assert book.state.get("runners") is None
 
 
-@pytest.mark.parametrize("every", [-1, 0.01, 1e9, float("nan"), "60", None])
+@pytest.mark.parametrize(
+    "every", [-1, 0.01, 1e9, 10**400, float("nan"), Decimal("NaN"), Decimal("sNaN"), "60", None, False, True]
+)
 def test_a_heartbeat_that_cannot_be_is_refused(book: onebook.Book, every: Any) -> None:
     with pytest.raises(onebook.InputError, match="every_seconds"):
         book.heartbeat("trend", every)

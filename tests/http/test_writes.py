@@ -168,6 +168,7 @@ def test_a_fill_is_taken_back_and_put_right(client: httpx.Client) -> None:
         ("marks", {"instrument": "BTC/USDT"}, "price"),
         ("marks", {"instrument": "BTC/USDT", "price": "1", "at": 7}, "at"),
         ("heartbeats", {"strategy": "trend", "every_seconds": "soon"}, "every_seconds"),
+        ("heartbeats", {"strategy": "trend", "every_seconds": False}, "every_seconds"),
     ],
 )
 def test_a_deed_says_which_of_its_fields_is_wrong(

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -253,7 +253,10 @@ class Core(Marking, Reading, Upkeep):
         """
         name = required("strategy", strategy)
         given: object = every_seconds
-        seconds = float(given) if isinstance(given, int | float | Decimal) else -1.0
+        seconds = -1.0
+        if isinstance(given, int | float | Decimal) and not isinstance(given, bool):
+            with suppress(OverflowError, ValueError):  # far too much, or a signalling NaN
+                seconds = float(given)
         if not (seconds == 0 or 0.1 <= seconds <= MAX_HEARTBEAT_SECONDS):
             msg = f"every_seconds: {every_seconds!r} is neither 0 nor from 0.1 to {MAX_HEARTBEAT_SECONDS}"
             raise InputError(msg, field="every_seconds", value=every_seconds)
